@@ -1,0 +1,156 @@
+"""What the product knows of written language: script, sentences, index terms, token estimates.
+
+English and Chinese are both first class; any other language gets whole words, unstemmed stop words and all.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Literal
+
+Language = Literal["en", "zh"]
+Span = tuple[int, int]
+
+_HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+_HAN_CHAR = re.compile(f"[{_HAN}]")
+_WORD = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+")
+_LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
+
+# Closing quotes and brackets belong to the sentence that they end.
+_CLOSERS = "\"'”’)\\]）】」』》〉"
+_BOUNDARY = re.compile(
+    rf"(?P<zh>[。！？!?；…]+[{_CLOSERS}]*)|(?P<dot>\.[{_CLOSERS}]*)(?=\s|$)|(?P<head>^#{{1,6}}\s[^\n]*\n)|(?P<line>\n\s*\n|\n(?=\s*(?:[-*+#>|]|\d+[.)]\s)))",
+    re.MULTILINE,
+)
+_ABBREVIATIONS = frozenset(
+    "mr mrs ms dr prof sr jr st vs etc e.g i.e cf al fig figs eq no nos vol pp inc ltd co corp dept approx gen col lt"
+    " sgt capt rev hon jan feb mar apr jun jul aug sep sept oct nov dec a.m p.m u.s u.k u.n ph.d".split()
+)
+STOP_WORDS = frozenset(
+    """a about above after again against all am an and any are as at be because been before being below between both
+    but by can could did do does doing down during each few for from further had has have having he her here hers
+    herself him himself his how i if in into is it its itself just me more most my myself no nor not of off on once
+    only or other our ours ourselves out over own same she should so some such than that the their theirs them
+    themselves then there these they this those through to too under until up very was we were what when where which
+    while who whom why will with would you your yours yourself yourselves s t d ll m o re ve y also many much may might
+    must shall upon us within without name named called tell please give
+    的 了 是 在 和 与 及 或 有 也 都 就 而 被 把 对 从 到 于 之 其 这 那 这个 那个 哪 哪个 哪些 什么 怎么 怎样 如何 为什么
+    为何 吗 呢 吧 啊 呀 多少 几 谁 何 何时 哪里 哪儿 个 中 上 下 里 我 你 他 她 它 我们 你们 他们 请 请问 可以 能 会 要
+    一个 一种 一下 以及 因为 所以 但是 并 并且 还 又 很 等 该 此 由 向 用 让 给 是什么 有什么 什么样 叫 做 时 时候""".split()
+)
+
+
+def has_han(text: str) -> bool:
+    """Whether ``text`` holds a Chinese character."""
+    return _HAN_CHAR.search(text) is not None
+
+
+def language(text: str) -> Language:
+    """``zh`` when a reader would call ``text`` Chinese, else ``en``.
+
+    A Chinese sentence full of product names stays Chinese: one English word weighs as much as one character.
+    """
+    sample = text[:20_000]
+    han = len(_HAN_CHAR.findall(sample))
+    return "zh" if han and han >= len(_LATIN_WORD.findall(sample)) else "en"
+
+
+def sentences(text: str, start: int = 0, end: int | None = None) -> list[Span]:
+    """The sentences of ``text[start:end]`` as spans without surrounding white space, in order.
+
+    Blank lines, list items and headings end a sentence as full stops do.
+    """
+    stop = len(text) if end is None else end
+    spans: list[Span] = []
+    begin = start
+    for match in _BOUNDARY.finditer(text, start, stop):
+        if match.lastgroup == "dot" and not _ends_sentence(text, match.start(), match.end(), stop):
+            continue
+        _append_trimmed(spans, text, begin, match.end())
+        begin = match.end()
+    _append_trimmed(spans, text, begin, stop)
+    return spans
+
+
+def _ends_sentence(text: str, dot: int, after: int, stop: int) -> bool:
+    word = re.search(r"(?:\w\.)*\w+$", text[max(0, dot - 24) : dot])
+    if word and (word[0].lower() in _ABBREVIATIONS or (len(word[0]) == 1 and word[0].isupper())):
+        return False
+    if word and word[0].isdigit() and len(word[0]) <= 2 and _at_line_start(text, dot - len(word[0])):
+        return False  # "1." opens a list item
+    following = text[after:stop].lstrip()[:1]
+    return not following.islower()
+
+
+def _at_line_start(text: str, index: int) -> bool:
+    return text[max(0, index - 12) : index].rsplit("\n", 1)[-1].strip() == ""
+
+
+def _append_trimmed(spans: list[Span], text: str, start: int, end: int) -> None:
+    span = trim(text, start, end)
+    if span[0] < span[1]:
+        spans.append(span)
+
+
+def trim(text: str, start: int, end: int) -> Span:
+    """``start`` and ``end`` moved inwards past white space."""
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def terms(text: str, *, keep_stop_words: bool = False) -> list[str]:
+    """Index terms of ``text``, the same for documents and questions, in order and with repeats.
+
+    Chinese is cut into words by jieba's search mode; other words are folded (case, width, accents) and stemmed.
+    """
+    return list(_terms(text, keep_stop_words))
+
+
+def _terms(text: str, keep_stop_words: bool) -> Iterator[str]:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    for match in _WORD.finditer(folded):
+        run = match[0]
+        words = _jieba().cut_for_search(run) if _HAN_CHAR.match(run) else (strip_accents(run),)
+        for word in words:
+            if keep_stop_words or word not in STOP_WORDS:
+                yield _stem(word)
+
+
+def strip_accents(word: str) -> str:
+    """``word`` without combining marks: ``é`` becomes ``e``."""
+    if word.isascii():
+        return word
+    return "".join(mark for mark in unicodedata.normalize("NFD", word) if not unicodedata.combining(mark))
+
+
+@lru_cache(maxsize=65_536)
+def _stem(word: str) -> str:
+    return str(_stemmer().stemWord(word)) if word.isascii() else word
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Any:
+    import snowballstemmer
+
+    return snowballstemmer.stemmer("english")
+
+
+@lru_cache(maxsize=1)
+def _jieba() -> Any:
+    import jieba
+
+    jieba.setLogLevel(logging.WARNING)  # it prints its loading to stderr otherwise
+    return jieba
+
+
+def estimate_tokens(text: str) -> int:
+    """A cautious (high) estimate of a model's tokens: one per Chinese character, one per three others."""
+    han = len(_HAN_CHAR.findall(text))
+    return han + (len(text) - han + 2) // 3

@@ -1,0 +1,274 @@
+"""The catalog: the truth about collections, documents and chunks, in one SQLite file.
+
+A document is ``pending`` until every index has all of it and ``ready`` from then on; only chunks of ready documents
+are ever handed out. What has left the catalog but may linger in an index is listed as garbage until it is gone there.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.errors import DataFolderError
+from app.schema import Chunk, ChunkSpan, DocumentInfo, ExtractedText, Heading, Page
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE collections (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    embedder TEXT NOT NULL, embedder_sha256 TEXT NOT NULL, dimension INTEGER NOT NULL
+);
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection_id INTEGER NOT NULL REFERENCES collections(id) ON DELETE CASCADE,
+    doc TEXT NOT NULL, source TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL, stamp TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'ready')),
+    text TEXT NOT NULL, pages TEXT NOT NULL, headings TEXT NOT NULL, added_at TEXT NOT NULL
+);
+CREATE INDEX documents_by_source ON documents (collection_id, source);
+CREATE TABLE chunks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER, heading TEXT NOT NULL, text TEXT NOT NULL
+);
+CREATE INDEX chunks_by_document ON chunks (document_id);
+CREATE TABLE garbage (
+    document_id INTEGER PRIMARY KEY, collection_id INTEGER NOT NULL, first_chunk INTEGER, last_chunk INTEGER
+);
+"""
+
+
+_FILE = "id AS document_id, doc, source, sha256, size, stamp"
+
+
+@dataclass(frozen=True)
+class CollectionRow:
+    """A collection and the embedding model that built it."""
+
+    id: int
+    name: str
+    embedder: str
+    embedder_sha256: str
+    dimension: int
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """The ready document that came from a file: ``source`` is its absolute path, ``stamp`` changes with every write."""
+
+    document_id: int
+    doc: str
+    source: str
+    sha256: str
+    size: int
+    stamp: str
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """Ids to be deleted from the indexes of a collection; the chunk ids are a closed range."""
+
+    document_id: int
+    collection_id: int
+    first_chunk: int | None
+    last_chunk: int | None
+
+    @property
+    def chunk_ids(self) -> range:
+        """The chunk ids, empty for a document without chunks."""
+        if self.first_chunk is None or self.last_chunk is None:
+            return range(0)
+        return range(self.first_chunk, self.last_chunk + 1)
+
+
+class Catalog:
+    """One connection behind one lock; safe from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:
+            raise DataFolderError(
+                f"{path.name} was written by a newer Hotswap.",
+                "Update Hotswap, or set DATA_DIR to another folder.",
+            )
+        if version == 0:
+            self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.execute("PRAGMA secure_delete = ON")  # a removed document leaves no readable trace in the file
+
+    def close(self) -> None:
+        """Close the file; the catalog is of no use afterwards."""
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._db
+                except BaseException:
+                    self._db.execute("ROLLBACK")
+                    raise
+                self._db.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                raise DataFolderError(
+                    f"The catalog could not be written: {error}.",
+                    "Check that DATA_DIR is writable and its disk has free space; what was there before is kept.",
+                ) from error
+
+    def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    # collections
+
+    def collections(self) -> list[CollectionRow]:
+        """Every collection, by name."""
+        return [CollectionRow(**dict(row)) for row in self._rows("SELECT * FROM collections ORDER BY name")]
+
+    def collection(self, name: str) -> CollectionRow | None:
+        """The collection of that name."""
+        rows = self._rows("SELECT * FROM collections WHERE name = ?", name)
+        return CollectionRow(**dict(rows[0])) if rows else None
+
+    def create_collection(self, name: str, embedder: str, sha256: str, dimension: int) -> CollectionRow:
+        """A new, empty collection that remembers its embedding model."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO collections (name, embedder, embedder_sha256, dimension) VALUES (?, ?, ?, ?)",
+                (name, embedder, sha256, dimension),
+            )
+        row = self.collection(name)
+        assert row is not None
+        return row
+
+    # documents
+
+    def sources(self, collection_id: int) -> dict[str, SourceFile]:
+        """The ready documents of a collection by the path of their file."""
+        rows = self._rows(f"SELECT {_FILE} FROM documents WHERE collection_id = ? AND state = 'ready'", collection_id)
+        return {row["source"]: SourceFile(**dict(row)) for row in rows}
+
+    def documents(self, collection_id: int) -> list[DocumentInfo]:
+        """The ready documents of a collection, by name."""
+        rows = self._rows(
+            "SELECT id, doc, size, state, added_at, sha256,"
+            " (SELECT count(*) FROM chunks WHERE document_id = documents.id) AS chunks"
+            " FROM documents WHERE collection_id = ? AND state = 'ready' ORDER BY doc",
+            collection_id,
+        )
+        return [DocumentInfo(**dict(row)) for row in rows]
+
+    def add_pending(
+        self, collection_id: int, file: SourceFile, content: ExtractedText, spans: Sequence[ChunkSpan]
+    ) -> tuple[int, list[int]]:
+        """Write a document and its chunks as pending; returns its id and the chunks' ids in order."""
+        with self._transaction() as db:
+            document_id = db.execute(
+                "INSERT INTO documents (collection_id, doc, source, sha256, size, stamp, state, text, pages, headings,"
+                " added_at) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?)",
+                (
+                    collection_id, file.doc, file.source, file.sha256, file.size, file.stamp, content.text,
+                    json.dumps([asdict(page) for page in content.pages]),
+                    json.dumps([asdict(heading) for heading in content.headings], ensure_ascii=False),
+                    datetime.now(UTC).isoformat(timespec="seconds"),
+                ),
+            ).lastrowid  # fmt: skip
+            assert document_id is not None
+            chunk_ids = []
+            for span in spans:
+                text = content.text[span.start : span.end]
+                cursor = db.execute(
+                    'INSERT INTO chunks (document_id, start, "end", page, heading, text) VALUES (?, ?, ?, ?, ?, ?)',
+                    (document_id, span.start, span.end, span.page, span.heading, text),
+                )
+                assert cursor.lastrowid is not None
+                chunk_ids.append(cursor.lastrowid)
+        return document_id, chunk_ids
+
+    def make_ready(self, document_id: int, replaces: int | None = None) -> None:
+        """Let a pending document answer; the version that it replaces stops in the same transaction."""
+        with self._transaction() as db:
+            if replaces is not None:
+                self._discard(db, replaces)
+            db.execute("UPDATE documents SET state = 'ready' WHERE id = ?", (document_id,))
+        self._give_space_back()
+
+    def touch(self, document_id: int, size: int, stamp: str) -> None:
+        """The file was written again with the same content."""
+        with self._transaction() as db:
+            db.execute("UPDATE documents SET size = ?, stamp = ? WHERE id = ?", (size, stamp, document_id))
+
+    def remove_documents(self, document_ids: Iterable[int]) -> None:
+        """Take documents and their chunks out; what the indexes hold of them becomes garbage."""
+        with self._transaction() as db:
+            for document_id in document_ids:
+                self._discard(db, document_id)
+        self._give_space_back()
+
+    def discard_pending(self) -> None:
+        """Remove what an interrupted ingestion left behind."""
+        self.remove_documents([row["id"] for row in self._rows("SELECT id FROM documents WHERE state = 'pending'")])
+
+    def _discard(self, db: sqlite3.Connection, document_id: int) -> None:
+        db.execute(
+            "INSERT INTO garbage SELECT documents.id, collection_id, min(chunks.id), max(chunks.id)"
+            " FROM documents LEFT JOIN chunks ON document_id = documents.id WHERE documents.id = ? GROUP BY documents.id",
+            (document_id,),
+        )
+        db.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+
+    def _give_space_back(self) -> None:
+        with self._lock:
+            self._db.execute("PRAGMA incremental_vacuum").fetchall()
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def garbage(self, collection_id: int) -> list[Garbage]:
+        """What the indexes of a collection may still hold and must forget."""
+        rows = self._rows("SELECT * FROM garbage WHERE collection_id = ?", collection_id)
+        return [Garbage(**dict(row)) for row in rows]
+
+    def forget_garbage(self, document_ids: Iterable[int]) -> None:
+        """The indexes hold nothing of these documents any more."""
+        with self._transaction() as db:
+            db.executemany("DELETE FROM garbage WHERE document_id = ?", [(item,) for item in document_ids])
+
+    # content
+
+    def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
+        """Chunks of ready documents by id; ids that are not (or no longer) ready are left out."""
+        marks = ",".join("?" * len(ids))
+        rows = self._rows(
+            'SELECT chunks.id, document_id, doc, chunks.text, start, "end", page, heading, sha256 FROM chunks'
+            f" JOIN documents ON documents.id = document_id WHERE state = 'ready' AND chunks.id IN ({marks})",
+            *ids,
+        )
+        return {row["id"]: Chunk(**dict(row)) for row in rows}
+
+    def content(self, document_id: int) -> ExtractedText | None:
+        """The text of a ready document with its pages and headings."""
+        rows = self._rows("SELECT text, pages, headings FROM documents WHERE id = ? AND state = 'ready'", document_id)
+        if not rows:
+            return None
+        pages = tuple(Page(**page) for page in json.loads(rows[0]["pages"]))
+        headings = tuple(Heading(**heading) for heading in json.loads(rows[0]["headings"]))
+        return ExtractedText(rows[0]["text"], pages, headings)
+
+    def file_of(self, document_id: int) -> SourceFile | None:
+        """The file that a ready document came from."""
+        rows = self._rows(f"SELECT {_FILE} FROM documents WHERE id = ? AND state = 'ready'", document_id)
+        return SourceFile(**dict(rows[0])) if rows else None

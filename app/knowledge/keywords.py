@@ -1,0 +1,82 @@
+"""The keyword index of one collection: BM25 over our own terms, kept by tantivy.
+
+Terms are cut by :func:`app.text.terms` before they reach tantivy, the same way for documents and questions, so that
+Chinese is searched by words. The index can be rebuilt from the catalog at any time; nothing is kept in it alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from app.text import terms
+
+# Bytes; tantivy's smallest budget is 15 MB a thread, and one thread keeps commits in order.
+_WRITER_HEAP = 30_000_000
+
+
+class KeywordIndex:
+    """BM25 search (k1 = 1.2, b = 0.75: tantivy's) over chunks, by chunk id. Safe from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        import tantivy
+
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        builder = tantivy.SchemaBuilder()
+        builder.add_integer_field("chunk", stored=True, indexed=True)
+        builder.add_integer_field("document", stored=False, indexed=True)
+        builder.add_text_field("body", stored=False, tokenizer_name="whitespace", index_option="freq")
+        self._schema = builder.build()
+        self._index = tantivy.Index(self._schema, path=str(folder))
+        self._lock = threading.Lock()
+
+    def add(self, document_id: int, chunks: Iterable[tuple[int, str]]) -> None:
+        """Index the chunks (id, text) of one document, all or none; what it had before is replaced."""
+        import tantivy
+
+        rows = [(chunk_id, " ".join(terms(text))) for chunk_id, text in chunks]
+        with self._lock, self._index.writer(_WRITER_HEAP, 1) as writer:
+            writer.delete_documents_by_term("document", document_id)
+            for chunk_id, body in rows:
+                writer.add_document(tantivy.Document(chunk=chunk_id, document=document_id, body=body))
+            writer.commit()
+        self._index.reload()
+
+    def remove(self, document_ids: Iterable[int]) -> None:
+        """Forget these documents and free what they took on disk."""
+        with self._lock, self._index.writer(_WRITER_HEAP, 1) as writer:
+            for document_id in document_ids:
+                writer.delete_documents_by_term("document", document_id)
+            writer.commit()
+            writer.garbage_collect_files()
+        self._index.reload()
+
+    def search(self, question: str, k: int) -> list[tuple[int, float]]:
+        """The ``k`` best chunk ids with their BM25 scores, best first; a repeated term counts as often."""
+        import tantivy
+
+        weights = Counter(terms(question))
+        if not weights:
+            return []
+        clauses: list[Any] = []
+        for term, weight in weights.items():
+            query = tantivy.Query.term_query(self._schema, "body", term, "freq")
+            clauses.append((tantivy.Occur.Should, tantivy.Query.boost_query(query, float(weight))))
+        searcher = self._index.searcher()
+        hits = searcher.search(tantivy.Query.boolean_query(clauses), k).hits
+        return [(searcher.doc(address)["chunk"][0], score) for score, address in hits]
+
+    def document_frequencies(self, words: Iterable[str]) -> tuple[int, dict[str, int]]:
+        """How many chunks there are, and how many of them hold each term."""
+        searcher = self._index.searcher()
+        return searcher.num_docs, {word: searcher.doc_freq("body", word) for word in words}
+
+    def destroy(self) -> None:
+        """Delete the index from disk."""
+        with self._lock:
+            shutil.rmtree(self._folder, ignore_errors=True)

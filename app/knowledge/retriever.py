@@ -1,0 +1,91 @@
+"""The retriever: dense and keyword search fused, checked against the catalog, with a word on relevance."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from pydantic import ConfigDict
+
+from app.knowledge.collection import Collection
+from app.knowledge.fusion import fuse
+from app.knowledge.relevance import coverage, is_relevant, relevance
+from app.schema import Chunk, Passage, SearchResult
+from app.text import Language, language, terms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langchain_core.callbacks import CallbackManagerForRetrieverRun
+
+_CANDIDATES = 50  # of each leg
+_LANGUAGE_BONUS = 0.5  # deviations of the fused score, for passages in the question's own language
+_JUDGED = 10  # passages that are looked at to tell whether anything is relevant
+
+
+class HybridRetriever(BaseRetriever):
+    """A LangChain retriever over one collection. ``invoke`` gives nothing when nothing is relevant."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    collection: Collection
+    trust: Any  # Callable[[Language], float]; how far the embedding model is believed in a language
+    strictness: float = 0.5
+    k: int = 6
+
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+        found = self.search(query, self.k)
+        if not found.relevant:
+            return []
+        return [
+            Document(passage.text, metadata={key: value for key, value in asdict(passage).items() if key != "text"})
+            for passage in found.passages
+        ]
+
+    def search(self, question: str, k: int = 10) -> SearchResult:
+        """The ``k`` best passages whether relevant or not, and whether they are.
+
+        Raises:
+            EmbedderMismatch: the collection was built by another embedding model.
+        """
+        spoken = language(question)
+        trust_of: Callable[[Language], float] = self.trust
+        trust = trust_of(spoken)
+        candidates = _CANDIDATES + k
+        keywords = dict(self.collection.keywords.search(question, candidates))
+        dense: dict[int, float] = {}
+        if trust > 0 or not keywords:
+            vector = self.collection.embedder.embed([question])[0]
+            dense = dict(self.collection.vectors.search(vector, candidates))
+        chunks = self.collection.catalog.chunks(list(dict.fromkeys([*keywords, *dense])))
+        scores = fuse(_known(dense, chunks), _known(keywords, chunks), trust=trust)
+        for item in scores:
+            if language(chunks[item].text) == spoken:
+                scores[item] += _LANGUAGE_BONUS
+        ranked = sorted(scores, key=lambda item: (-scores[item], item))
+        passages = tuple(_passage(chunks[item], scores[item]) for item in ranked[:k])
+        value = relevance(
+            max((dense[item] for item in dense if item in chunks), default=0.0),
+            self._coverage(question, [chunks[item] for item in ranked[:_JUDGED]]),
+            trust=trust,
+        )
+        return SearchResult(passages, bool(passages) and is_relevant(value, self.strictness), value)
+
+    def _coverage(self, question: str, chunks: list[Chunk]) -> float:
+        words = set(terms(question))
+        size, frequencies = self.collection.keywords.document_frequencies(words)
+        held = [set(terms(f"{chunk.doc} {chunk.heading} {chunk.text}")) for chunk in chunks]
+        return coverage(words, held, frequencies, size)
+
+
+def _known(scores: dict[int, float], chunks: dict[int, Chunk]) -> dict[int, float]:
+    return {item: score for item, score in scores.items() if item in chunks}
+
+
+def _passage(chunk: Chunk, score: float) -> Passage:
+    return Passage(
+        doc=chunk.doc, start=chunk.start, end=chunk.end, page=chunk.page, heading=chunk.heading, text=chunk.text,
+        score=round(score, 6), document_id=chunk.document_id, sha256=chunk.sha256,
+    )  # fmt: skip

@@ -1,0 +1,46 @@
+"""From the server's first moment to its last: one service, announced to the command line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from app.errors import HotswapError
+from app.service import Service, set_current
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[None]:
+    """Open the service, write down its address, and close it when the server ends."""
+    try:
+        service = Service.open()
+    except HotswapError as error:
+        # The web framework would print a traceback of every floor above; nothing is open yet, so leave at once.
+        sys.stderr.write(f"hotswap: {error}\n")
+        sys.stderr.flush()
+        os._exit(1)
+    service.ownership.announce(_url())
+    set_current(service)
+    try:
+        yield
+    finally:
+        set_current(None)
+        service.close()
+        log.info("stopped")
+
+
+def _url() -> str:
+    """Where this machine reaches the server; HOTSWAP_URL is set by ``serve --no-page``, else Streamlit knows."""
+    if "HOTSWAP_URL" in os.environ:
+        return os.environ["HOTSWAP_URL"]
+    from streamlit import config
+
+    address = config.get_option("server.address")
+    host = "127.0.0.1" if address in (None, "", "0.0.0.0", "::", "localhost") else address
+    return f"http://{f'[{host}]' if ':' in host else host}:{config.get_option('server.port')}"

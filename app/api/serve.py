@@ -1,0 +1,93 @@
+"""Starts the server: checks first, in one line each, what would otherwise fail deep inside a web framework."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+
+from app.config import ROOT, Settings
+from app.errors import PortInUse, UsageError
+from app.owner import Ownership
+
+
+def serve(settings: Settings, host: str, port: int, *, page: bool = True, browser: bool = True) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Raises:
+        UsageError: the address is not one of this machine alone, or the port is no port.
+        PortInUse: something else listens there.
+        DataFolderBusy: a server (or a command) already runs on this data folder.
+        DataFolderError: the data folder cannot be used.
+    """
+    _check_address(host, port)
+    ownership = Ownership(settings.data_dir)
+    ownership.acquire()  # names the owner now; the server takes it again when it starts
+    ownership.release()
+    _check_port(host, port)
+    if page:
+        _serve_page(host, port, browser)
+    else:
+        _serve_routes(host, port)
+
+
+def _serve_page(host: str, port: int, browser: bool) -> None:
+    sys.argv = [str(ROOT / "streamlit_app.py")]  # Streamlit looks for its config beside the script that runs
+    from streamlit_app import app
+
+    app.run(
+        config={
+            "server.address": host,
+            "server.port": port,
+            "server.headless": not browser,
+            "server.fileWatcherType": "none",
+            "browser.gatherUsageStats": False,
+        }
+    )
+
+
+def _serve_routes(host: str, port: int) -> None:
+    import uvicorn
+    from starlette.applications import Starlette
+
+    from app.api.lifespan import lifespan
+    from app.api.routes import ROUTES
+
+    os.environ["HOTSWAP_URL"] = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    sys.stderr.write(f"Hotswap listens on {os.environ['HOTSWAP_URL']}\n")
+    uvicorn.run(
+        Starlette(routes=ROUTES, lifespan=lifespan),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+    )
+
+
+def _check_address(host: str, port: int) -> None:
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        raise UsageError(f"--host {host} is no address.", "Use 127.0.0.1.") from None
+    if not loopback:
+        raise UsageError(
+            f"--host {host} would let other machines in, and there are no keys to keep strangers out.",
+            "Use 127.0.0.1, and reach it from elsewhere through an SSH tunnel.",
+        )
+    if not 1 <= port <= 65535:
+        raise UsageError(f"--port {port} is no port.", "Use a number from 1 to 65535.")
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if os.name != "nt":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortInUse(
+                f"Port {port} on {host} cannot be used: {error.strerror}.",
+                f"Choose another one: `make run PORT={port + 1}` or `python -m app serve --port {port + 1}`.",
+            ) from None

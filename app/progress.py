@@ -1,0 +1,48 @@
+"""Progress on a terminal: one line, drawn over and over; on a pipe a line now and then."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+class ProgressLine:
+    """Use as a context manager; the line is gone at the end."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._drawn = False
+        self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.clear()
+
+    def show(self, progress: dict[str, Any]) -> None:
+        """Draw one ``Progress`` (as a dict)."""
+        done, total, detail = progress["done"], progress["total"], progress["detail"]
+        count = f"{min(done + 1, total)}/{total} " if total else ""
+        text = f"{progress['stage']} {count}{progress['item']}{f' ({detail} chunks)' if detail else ''}"
+        if self._out.isatty():
+            self._out.write("\r\x1b[2K" + text[: shutil.get_terminal_size().columns - 1])
+            self._out.flush()
+            self._drawn = True
+        elif time.monotonic() - self._last > _SECONDS_BETWEEN_LINES:
+            self._out.write(text + "\n")
+            self._out.flush()
+            self._last = time.monotonic()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._drawn:
+            self._out.write("\r\x1b[2K")
+            self._out.flush()
+            self._drawn = False

@@ -1,0 +1,261 @@
+"""The running product: settings, documents, engines and conversations behind one object.
+
+Exactly one :class:`Service` owns a data folder at a time. The page, the HTTP doors and the command line all go
+through it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from app.config import Settings, get_settings
+from app.conversation.history import History
+from app.engines.registry import ENGINES, Choice, choose, create
+from app.errors import ConfigError, HotswapError
+from app.jobs import Job, JobBoard
+from app.knowledge import open_knowledge
+from app.owner import Ownership
+from app.schema import DocumentInfo, EngineStatus, IngestReport, OnProgress, Page, SearchResult
+from app.uploads import Uploads
+
+if TYPE_CHECKING:
+    from app.conversation.response import Response
+    from app.conversation.turns import Turn
+    from app.engines.base import Engine
+
+log = logging.getLogger(__name__)
+
+_CHOICE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class SourceView:
+    """A document as a citation opens it; ``path`` is the original file while it is still the cited version."""
+
+    doc: str
+    text: str
+    pages: tuple[Page, ...]
+    media: Literal["pdf", "text"]
+    path: Path | None
+
+
+class Service:
+    """Use :meth:`open`; call :meth:`close` at the end. Safe from several threads."""
+
+    def __init__(self, settings: Settings, ownership: Ownership) -> None:
+        self.settings = settings
+        self.ownership = ownership
+        self.knowledge = open_knowledge(settings)
+        self.history = History(settings.data_dir / "history.sqlite3")
+        self.engine_objects: dict[str, Engine] = {name: create(name, settings) for name in ENGINES}
+        self._uploads = Uploads(settings.data_dir / "uploads", self.knowledge)
+        self._jobs = JobBoard()
+        self._choices: dict[str, tuple[float, Choice]] = {}
+        self._warming: threading.Thread | None = None
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, settings: Settings | None = None) -> Service:
+        """Own the data folder and tidy up after a crash.
+
+        Raises:
+            DataFolderBusy: another process owns it.
+            DataFolderError: it cannot be used.
+            ConfigError: a setting is wrong.
+        """
+        settings = settings or get_settings()
+        ownership = Ownership(settings.data_dir)
+        ownership.acquire()
+        try:
+            service = cls(settings, ownership)
+            service.knowledge.recover()
+            service._uploads.clean_up()
+        except BaseException:
+            ownership.release()
+            raise
+        return service
+
+    def close(self) -> None:
+        """Stop the work, let the engines and files go, give up the folder."""
+        self._jobs.close()
+        for engine in self.engine_objects.values():
+            engine.close()
+        self.history.close()
+        self.knowledge.close()
+        self.ownership.release()
+
+    # documents
+
+    def ingest(
+        self,
+        paths: Sequence[Path],
+        collection: str | None = None,
+        on_progress: OnProgress = lambda progress: None,
+    ) -> IngestReport:
+        """Bring a collection up to date with files and folders, in this thread."""
+        return self.knowledge.ingest(paths, collection, on_progress)
+
+    def start_ingest(self, paths: Sequence[Path], collection: str | None = None) -> Job:
+        """The same in the background."""
+        title = ", ".join(path.name for path in paths)
+        return self._jobs.start(title, lambda on_progress: self.ingest(paths, collection, on_progress))
+
+    def upload(self, files: Sequence[tuple[str, bytes]], collection: str | None = None) -> Job:
+        """Keep uploaded files (name, content) and ingest them in the background.
+
+        A file that cannot be read is not kept, and the earlier one of its name stays.
+        """
+        waiting = self._uploads.receive(files)
+        title = ", ".join(name for name, _ in files)
+        return self._jobs.start(title, lambda on_progress: self._uploads.ingest(waiting, collection, on_progress))
+
+    def jobs(self) -> list[Job]:
+        """Running and recent background work, newest first."""
+        return self._jobs.jobs()
+
+    def collections(self) -> list[str]:
+        """The names of all collections."""
+        return self.knowledge.names()
+
+    def documents(self, collection: str | None = None) -> list[DocumentInfo]:
+        """The documents of a collection."""
+        return self.knowledge.documents(collection)
+
+    def remove(self, docs: Sequence[str], collection: str | None = None) -> list[str]:
+        """Remove documents by name, all or none; an uploaded file goes with its document, other files stay."""
+        files = self.knowledge.remove(docs, collection)
+        for file in files:
+            self._uploads.discard(file.source)
+        return [file.doc for file in files]
+
+    def search(self, question: str, k: int = 10, collection: str | None = None) -> SearchResult:
+        """The passages nearest to a question, relevant or not."""
+        return self.knowledge.retriever(collection).search(question, k)
+
+    def source(self, document_id: int, sha256: str) -> SourceView | None:
+        """The cited version of a document; None when it was removed or replaced."""
+        content = self.knowledge.content(document_id, sha256)
+        file = self.knowledge.file(document_id)
+        if content is None or file is None:
+            return None
+        path = Path(file.source)
+        unchanged = path.is_file() and path.stat().st_size == file.size
+        media: Literal["pdf", "text"] = "pdf" if path.suffix.lower() == ".pdf" else "text"
+        return SourceView(file.doc, content.text, content.pages, media, path if unchanged else None)
+
+    def quote(self, document_id: int, sha256: str, start: int, end: int) -> str | None:
+        """The words of a citation; None when that version of the document is gone."""
+        content = self.knowledge.content(document_id, sha256)
+        return content.text[start:end] if content else None
+
+    # engines
+
+    def engines(self) -> list[EngineStatus]:
+        """Every engine: ready, or why not."""
+        return [engine.check() for engine in self.engine_objects.values()]
+
+    def choice(self, name: str | None = None) -> Choice:
+        """The engine that would answer now, and why others were skipped; looked up every few seconds at most.
+
+        Raises:
+            ConfigError: there is no engine of that name.
+        """
+        wanted = name or self.settings.llm_engine
+        if wanted != "auto" and wanted not in self.engine_objects:
+            create(wanted, self.settings)  # says which names there are
+            raise ConfigError(f"{wanted!r} is no engine.")
+        with self._lock:
+            at, choice = self._choices.get(wanted, (0.0, None))
+            if choice is None or time.monotonic() - at > _CHOICE_SECONDS:
+                choice = choose(self.settings.model_copy(update={"llm_engine": wanted}), self.engine_objects)
+                for status in choice.reasons:
+                    log.info("engine %s skipped: %s", status.name, status.detail)
+                self._choices[wanted] = (time.monotonic(), choice)
+            return choice
+
+    def forget_choices(self) -> None:
+        """Look at the engines anew for the next question."""
+        with self._lock:
+            self._choices.clear()
+
+    # answers
+
+    def ask(
+        self,
+        question: str,
+        *,
+        history: Iterable[Turn] = (),
+        engine: str | None = None,
+        collection: str | None = None,
+        documents: bool = True,
+    ) -> Response:
+        """Answer a question; iterate over the response for its text. Work begins with the iteration.
+
+        Raises:
+            ConfigError: there is no engine of that name.
+            QuestionError: the question is empty or far too long.
+        """
+        from app.conversation.writing import Request
+        from app.conversation.response import Response
+        from app.conversation.turns import check_question, turns
+        from app.fallback import WriterLine
+
+        if engine is not None:
+            self.choice(engine)
+        line = WriterLine(self, engine)
+        request = Request(
+            question=check_question(question),
+            history=turns(history),
+            retriever=(lambda: self.knowledge.retriever(collection)) if documents else None,
+            writer=line.first,
+            fallback=line.after,
+        )
+        return Response(request)
+
+    # warm-up
+
+    @property
+    def warm(self) -> bool:
+        """Whether the first question will find everything loaded."""
+        return self._warming is not None and not self._warming.is_alive()
+
+    def warm_up(self) -> None:
+        """Load what the first answer needs, in a thread of its own; returns at once, does nothing the second time."""
+        with self._lock:
+            if self._warming is None:
+                self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
+                self._warming.start()
+
+    def _warm_up(self) -> None:
+        try:
+            self.choice().engine.chat_model()
+            for name in self.collections():
+                retriever = self.knowledge.retriever(name)
+                for text in ("warm up", "预热"):  # each language loads parts of its own
+                    retriever.search(text, 1)
+        except HotswapError as error:
+            log.warning("warm-up: %s", error)
+        except Exception:  # a failed warm-up only makes the first answer slower; that answer will say what is wrong
+            log.exception("warm-up failed")
+
+
+_current: Service | None = None
+
+
+def set_current(service: Service | None) -> None:
+    """Make ``service`` the one of this process."""
+    global _current
+    _current = service
+
+
+def current() -> Service:
+    """The service of this process. Raises RuntimeError outside a running server."""
+    if _current is None:
+        raise RuntimeError("No service is running in this process.")
+    return _current

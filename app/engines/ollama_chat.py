@@ -1,0 +1,242 @@
+"""ChatOllama as the product needs it: the server's faults become our errors, no half answer passes for whole.
+
+The requests are made here and not by the ``ollama`` package, because that neither sends ``truncate`` and
+``shift`` nor notices a stream that ends without its end mark.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from contextlib import aclosing, closing, suppress
+from typing import Any
+
+import httpx
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk
+from langchain_ollama import ChatOllama
+
+from app.config import Settings
+from app.engines.http import CHECK_SECONDS, CONNECT_SECONDS, client_options, error_text, shown
+from app.engines.ollama import full_name, list_models
+from app.engines.ollama_errors import SEE_LOG, missing, no_ollama, refusal, runner_error, unreachable
+from app.engines.retry import TryAgain, aretrying, retrying
+from app.errors import EngineError, EngineTimeout, EngineUnavailable, IncompleteAnswer
+
+logger = logging.getLogger(__name__)
+
+LOAD_SECONDS = 600.0
+"""Until the first token of a model that must be read from disk first: Ollama sends no byte meanwhile."""
+
+
+class OllamaChatModel(ChatOllama):
+    """One model of one Ollama server.
+
+    ``timeout`` in seconds: to the first token of a loaded model, and between two tokens. ``max_retries``
+    counts the retries before the first token.
+    """
+
+    timeout: float
+    max_retries: int
+
+    def _create_chat_stream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
+    ) -> Iterator[Mapping[str, Any]]:
+        body = self._body(messages, stop, kwargs)
+        with closing(retrying(lambda: self._attempt(body), self.max_retries)) as parts:
+            yield from parts
+
+    async def _acreate_chat_stream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        body = self._body(messages, stop, kwargs)
+        async with aclosing(aretrying(lambda: self._aattempt(body), self.max_retries)) as parts:
+            async for part in parts:
+                yield part
+
+    def _iterate_over_stream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
+    ) -> Iterator[ChatGenerationChunk]:
+        for chunk in super()._iterate_over_stream(messages, stop, **kwargs):
+            yield _marked(chunk)
+
+    async def _aiterate_over_stream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        async for chunk in super()._aiterate_over_stream(messages, stop, **kwargs):
+            yield _marked(chunk)
+
+    def _body(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+        params = {**self._chat_params(messages, stop, **kwargs), "stream": True}
+        # Without these an overlong prompt loses its beginning in silence, and an overlong answer its prompt.
+        params |= {"truncate": False, "shift": False}
+        return {key: value for key, value in params.items() if value is not None}
+
+    def _attempt(self, body: dict[str, Any]) -> Generator[Mapping[str, Any], None, None]:
+        reply = _Reply(self, str(body["model"]))
+        try:
+            with httpx.Client(**self._client_options()) as client:
+                with suppress(httpx.ReadTimeout):  # a busy server; it then gets the time of a cold one
+                    reply.loaded(client.get("/api/ps"))
+                request = client.build_request("POST", "/api/chat", json=body, timeout=reply.timeouts())
+                with closing(client.send(request, stream=True)) as response:
+                    if response.status_code != 200:
+                        response.read()
+                        raise reply.refusal(response)
+                    request.extensions["timeout"]["read"] = self.timeout
+                    for line in response.iter_lines():
+                        yield reply.part(line)
+                    reply.end()
+        except httpx.HTTPError as error:
+            raise reply.fault(error) from error
+
+    async def _aattempt(self, body: dict[str, Any]) -> AsyncGenerator[Mapping[str, Any], None]:
+        reply = _Reply(self, str(body["model"]))
+        try:
+            async with httpx.AsyncClient(**self._client_options()) as client:
+                with suppress(httpx.ReadTimeout):
+                    reply.loaded(await client.get("/api/ps"))
+                request = client.build_request("POST", "/api/chat", json=body, timeout=reply.timeouts())
+                response = await client.send(request, stream=True)
+                try:
+                    if response.status_code != 200:
+                        await response.aread()
+                        raise await asyncio.to_thread(reply.refusal, response)
+                    request.extensions["timeout"]["read"] = self.timeout
+                    async for line in response.aiter_lines():
+                        yield reply.part(line)
+                    reply.end()
+                finally:
+                    await response.aclose()
+        except httpx.HTTPError as error:
+            raise reply.fault(error) from error
+
+    def _client_options(self) -> dict[str, Any]:
+        # A client per request: a connection kept open would belong to an event loop that may be gone by then.
+        url = self.base_url or ""
+        timeout = httpx.Timeout(CHECK_SECONDS, connect=CONNECT_SECONDS)
+        return {"base_url": url, "timeout": timeout, **client_options(url)}
+
+
+class _Reply:
+    """What has come of one answer, and what each fault means at this point."""
+
+    def __init__(self, model: OllamaChatModel, name: str) -> None:
+        self._name = name
+        self._url = model.base_url or ""
+        self._num_ctx = model.num_ctx
+        self._timeout = model.timeout
+        self._loaded = False
+        self._begun = False
+        self._done = False
+
+    def loaded(self, ps: httpx.Response) -> None:
+        """Reads from ``/api/ps`` whether the model is in memory; another context window loads it anew."""
+        try:
+            models = ps.json()["models"] if ps.status_code == 200 else ()
+            match = next((item for item in models if item["name"] == full_name(self._name)), None)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            match = None
+        self._loaded = match is not None and match.get("context_length") in (None, self._num_ctx)
+        if not self._loaded:
+            logger.info("Ollama is loading %s; the first answer waits for it", self._name)
+
+    def timeouts(self) -> httpx.Timeout:
+        """Until the first token; a model that must be loaded gets its time for that."""
+        patience = self._timeout if self._loaded else max(self._timeout, LOAD_SECONDS)
+        return httpx.Timeout(patience, connect=CONNECT_SECONDS)
+
+    def part(self, line: str) -> Mapping[str, Any]:
+        """One line of the stream, read.
+
+        Raises:
+            EngineError: the line reports an error, or is none.
+        """
+        try:
+            part = json.loads(line)
+            error = part.get("error")
+        except (ValueError, AttributeError):
+            if self._begun:
+                raise self._broken("a line of it could not be read") from None
+            raise no_ollama(self._url) from None
+        if error:
+            text = error_text(line)
+            if self._begun:
+                raise self._broken(text)
+            raise runner_error(self._name, text)
+        self._begun = True
+        self._done = part.get("done") is True
+        return dict(part)
+
+    def end(self) -> None:
+        """Called where the stream ends by itself: it is whole only after ``"done": true``."""
+        if not self._begun:
+            raise TryAgain(EngineUnavailable(f"Ollama sent an empty answer of {self._name}.", SEE_LOG))
+        if not self._done:
+            raise self._broken("the stream ended without its end mark")
+
+    def _broken(self, reason: str) -> IncompleteAnswer:
+        hint = "Ask again; if it happens again, see Ollama's log."
+        return IncompleteAnswer(f"The answer of {self._name} broke off: {reason}.", hint)
+
+    def refusal(self, response: httpx.Response) -> Exception:
+        """What an HTTP error means."""
+        text = error_text(response.text)
+        if response.status_code != 404 or "model" not in text:
+            return refusal(self._url, self._name, response.status_code, text)
+        names: list[str] = []
+        with suppress(EngineError):
+            names = [model.name for model in list_models(self._url) if model.chats]
+        return missing(self._name, names)
+
+    def fault(self, error: httpx.HTTPError) -> Exception:
+        """What a transport error means: it ends an answer that has begun, else it says why none came."""
+        if self._begun:
+            if isinstance(error, httpx.TimeoutException):
+                return self._broken(f"nothing came for {self._timeout:g} seconds")
+            return self._broken("the connection was lost")
+        if isinstance(error, httpx.ReadTimeout):
+            return self._too_slow()
+        if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
+            return TryAgain(EngineUnavailable(f"Ollama at {shown(self._url)} closed the connection.", SEE_LOG))
+        return unreachable(self._url, error)
+
+    def _too_slow(self) -> EngineTimeout:
+        if self._loaded:
+            return EngineTimeout(
+                f"{self._name} did not begin to answer within {self._timeout:g} seconds.",
+                "It may be busy or slow here: raise timeout in llm.params, or use a smaller model.",
+            )
+        return EngineTimeout(
+            f"Ollama was still loading {self._name} after {max(self._timeout, LOAD_SECONDS):g} seconds.",
+            "Use a smaller model, or raise timeout in llm.params.",
+        )
+
+
+def _marked(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
+    """``chunk``; the last one says so, and how the answer ended, in the words of all engines."""
+    info = chunk.generation_info or {}
+    if info.get("done") is True and isinstance(chunk.message, AIMessageChunk):
+        reason = "length" if info.get("done_reason") == "length" else "stop"
+        chunk.generation_info = {**info, "finish_reason": reason}
+        chunk.message.chunk_position = "last"
+    return chunk
+
+
+def build(name: str, settings: Settings) -> OllamaChatModel:
+    """The chat model ``name`` of the server and with the generation parameters of ``settings``."""
+    params = settings.llm.params
+    return OllamaChatModel(
+        model=name,
+        base_url=settings.ollama_base_url,
+        num_ctx=settings.ollama_num_ctx,
+        num_predict=params.max_tokens,
+        temperature=params.temperature,
+        top_p=params.top_p,
+        reasoning=False,  # thinking would use up max_tokens before the first word that the reader sees
+        client_kwargs=client_options(settings.ollama_base_url),  # for clients that ChatOllama builds and we leave
+        timeout=params.timeout,
+        max_retries=params.max_retries,
+    )

@@ -158,8 +158,6 @@ def _search(args: argparse.Namespace) -> int:
     if args.k < 1:
         raise UsageError(f"-k {args.k} is too few.", "Ask for at least 1 passage.")
     questions = [{"id": None, "question": args.question}] if args.question is not None else _questions(args.questions)
-    if args.question is not None and not args.question.strip():
-        raise HotswapError("The question is empty.", "Write what you want to find.")
     show = _print_json if args.json else _print_passages
     _run("search", questions=questions, k=args.k, collection=args.collection, on_line=show)
     return 0

@@ -60,6 +60,10 @@ def ingest(service: Service, args: dict[str, Any]) -> Iterator[Event]:
 
 def search(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     """A line for each of ``questions``: dicts with ``question`` and perhaps ``id``."""
+    from app.conversation.turns import check_question
+
+    for item in args["questions"]:
+        check_question(item["question"])
     retriever = service.knowledge.retriever(args.get("collection"))
     for item in args["questions"]:
         found = retriever.search(item["question"], args["k"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
@@ -20,16 +21,22 @@ _HAN_CHAR = re.compile(f"[{_HAN}]")
 _WORD = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+")
 _LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
 
-# Closing quotes and brackets belong to the sentence that they end.
+# Closing quotes and brackets belong to the sentence that they end. A ? or ! of ASCII inside a word (an address, an
+# operator) ends none.
 _CLOSERS = "\"'”’)\\]）】」』》〉"
 _BOUNDARY = re.compile(
-    rf"(?P<zh>[。！？!?；…]+[{_CLOSERS}]*)|(?P<dot>\.[{_CLOSERS}]*)(?=\s|$)|(?P<head>^#{{1,6}}\s[^\n]*\n)|(?P<line>\n\s*\n|\n(?=\s*(?:[-*+#>|]|\d+[.)]\s)))",
+    rf"(?P<zh>[。！？；…][。！？!?；…]*[{_CLOSERS}]*)|(?P<ask>(?<![!?])[!?]++[。！？!?；…]*+[{_CLOSERS}]*+(?=[\s{_HAN}]|$))"
+    rf"|(?P<dot>\.[{_CLOSERS}]*)(?=\s|$)"
+    r"|(?P<head>^#{1,6}\s[^\n]*\n)|(?P<line>\n\s*\n|\n(?=\s*(?:[-*+#>|]|\d+[.)]\s)))",
     re.MULTILINE,
 )
+_BEFORE_DOT = re.compile(r"(?:\w+\.)*\w+$")
+_VISIBLE = re.compile(r"\S")
 _ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof sr jr st vs etc e.g i.e cf al fig figs eq no nos vol pp inc ltd co corp dept approx gen col lt"
+    "mr mrs ms dr prof sr jr st vs etc e.g i.e cf al eq vol pp inc ltd co corp dept approx gen col lt"
     " sgt capt rev hon jan feb mar apr jun jul aug sep sept oct nov dec a.m p.m u.s u.k u.n ph.d".split()
 )
+_BEFORE_NUMBERS = frozenset("no nos fig figs p sec ch".split())  # words of their own where no number follows
 STOP_WORDS = frozenset(
     """a about above after again against all am an and any are as at be because been before being below between both
     but by can could did do does doing down during each few for from further had has have having he her here hers
@@ -38,9 +45,10 @@ STOP_WORDS = frozenset(
     themselves then there these they this those through to too under until up very was we were what when where which
     while who whom why will with would you your yours yourself yourselves s t d ll m o re ve y also many much may might
     must shall upon us within without name named called tell please give
-    的 了 是 在 和 与 及 或 有 也 都 就 而 被 把 对 从 到 于 之 其 这 那 这个 那个 哪 哪个 哪些 什么 怎么 怎样 如何 为什么
-    为何 吗 呢 吧 啊 呀 多少 几 谁 何 何时 哪里 哪儿 个 中 上 下 里 我 你 他 她 它 我们 你们 他们 请 请问 可以 能 会 要
-    一个 一种 一下 以及 因为 所以 但是 并 并且 还 又 很 等 该 此 由 向 用 让 给 是什么 有什么 什么样 叫 做 时 时候""".split()
+    的 了 是 在 和 与 及 或 有 也 都 就 而 被 把 对 从 到 于 之 其 这 那 这个 那个 哪 哪个 哪些 什么 怎么 怎样
+    如何 为什么 为何 吗 呢 吧 啊 呀 多少 几 谁 何 何时 哪里 哪儿 个 中 上 下 里 我 你 他 她 它 我们 你们 他们 请 请问
+    可以 能 会 要 一个 一种 一下 以及 因为 所以 但是 并 并且 还 又 很 等 该 此 由 向 用 让 给
+    是什么 有什么 什么样 叫 做 时 时候""".split()
 )
 
 
@@ -77,13 +85,18 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> list[Span]:
 
 
 def _ends_sentence(text: str, dot: int, after: int, stop: int) -> bool:
-    word = re.search(r"(?:\w\.)*\w+$", text[max(0, dot - 24) : dot])
-    if word and (word[0].lower() in _ABBREVIATIONS or (len(word[0]) == 1 and word[0].isupper())):
-        return False
-    if word and word[0].isdigit() and len(word[0]) <= 2 and _at_line_start(text, dot - len(word[0])):
-        return False  # "1." opens a list item
-    following = text[after:stop].lstrip()[:1]
-    return not following.islower()
+    following = _VISIBLE.search(text, after, stop)
+    first = following[0] if following else ""
+    word = _BEFORE_DOT.search(text[max(0, dot - 24) : dot])
+    if word:
+        folded = word[0].lower()
+        if folded in _ABBREVIATIONS or (folded in _BEFORE_NUMBERS and first.isdigit()):
+            return False
+        if len(folded) == 1 and word[0].isupper():
+            return False
+        if folded.isdigit() and len(folded) <= 2 and _at_line_start(text, dot - len(folded)):
+            return False  # "1." opens a list item
+    return not first.islower()
 
 
 def _at_line_start(text: str, index: int) -> bool:
@@ -114,25 +127,31 @@ def terms(text: str, *, keep_stop_words: bool = False) -> list[str]:
 
 
 def _terms(text: str, keep_stop_words: bool) -> Iterator[str]:
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = strip_accents(unicodedata.normalize("NFKC", text).casefold())
     for match in _WORD.finditer(folded):
         run = match[0]
-        words = _jieba().cut_for_search(run) if _HAN_CHAR.match(run) else (strip_accents(run),)
+        words = _jieba().cut_for_search(run) if _HAN_CHAR.match(run) else (run,)
         for word in words:
             if keep_stop_words or word not in STOP_WORDS:
                 yield _stem(word)
 
 
-def strip_accents(word: str) -> str:
-    """``word`` without combining marks: ``é`` becomes ``e``."""
-    if word.isascii():
-        return word
-    return "".join(mark for mark in unicodedata.normalize("NFD", word) if not unicodedata.combining(mark))
+def strip_accents(text: str) -> str:
+    """``text`` without combining marks: ``é`` becomes ``e``."""
+    if text.isascii():
+        return text
+    return "".join(mark for mark in unicodedata.normalize("NFD", text) if not unicodedata.combining(mark))
+
+
+_STEMMING = threading.Lock()  # the stemmer keeps the word at hand in itself
 
 
 @lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
-    return str(_stemmer().stemWord(word)) if word.isascii() else word
+    if not word.isascii():
+        return word
+    with _STEMMING:
+        return str(_stemmer().stemWord(word))
 
 
 @lru_cache(maxsize=1)

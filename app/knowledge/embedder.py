@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,6 +103,8 @@ def _packaged_folder() -> Path:
 
 
 def _load_model(source: str) -> Any:
+    # OpenMP's threads spin while they wait, which on a busy machine costs several times what it saves.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from sentence_transformers import SentenceTransformer
 
     for name in ("sentence_transformers", "transformers"):

@@ -1,0 +1,234 @@
+"""One answer in the making: the question folded in, passages found, an engine asked, its words taken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, cast
+
+from app.conversation import rewrite
+from app.conversation.citations import cite, without_markers
+from app.conversation.context import fit
+from app.conversation.passages import as_passages
+from app.conversation.prompts import chat_messages, instructions, is_refusal, messages, refusal
+from app.conversation.thinking import ThinkFilter
+from app.conversation.turns import answered, language_of, questions
+from app.errors import EngineError, EngineTimeout, EngineUnavailable, IncompleteAnswer, ModelMissing, OutOfMemory
+from app.schema import Answer, Message, Passage, Timings
+from app.text import estimate_tokens
+
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessageChunk, BaseMessage
+    from langchain_core.retrievers import BaseRetriever
+
+logger = logging.getLogger(__name__)
+
+_GONE = (EngineUnavailable, ModelMissing, EngineTimeout, OutOfMemory)
+_ANSWER_ROOM = 1024
+"""Tokens of the context window that are left for the answer, where the window has four times as many."""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Who writes the answer; ``context_window`` in tokens."""
+
+    llm: BaseChatModel
+    engine: str = ""
+    model: str = ""
+    context_window: int = 8192
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to answer, from what, and by whom.
+
+    The callables are called when they are needed, ``writer`` for a refusal only if it rewrites a follow-up.
+    ``fallback`` is given the error of a writer that failed before its first word and says who writes instead, if
+    anyone. Without a ``retriever`` it is plain chat. ``engine`` and ``model`` name the writer before it is called.
+    """
+
+    question: str
+    history: tuple[Message, ...]
+    retriever: Callable[[], BaseRetriever] | None
+    writer: Callable[[], Writer]
+    fallback: Callable[[EngineError], Writer | None] | None = None
+    engine: str = ""
+    model: str = ""
+
+
+class Writing:
+    """The work on one answer. It knows nothing of who reads it, how often, or from which thread."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._language = language_of(request.question, request.history)
+        self._writer: Writer | None = None
+        self._filter = ThinkFilter()
+        self._spoken = False
+        self._began: float | None = None
+        self._retrieval_ms = 0.0
+        self._ttft_ms: float | None = None
+        self._cut_off = False
+        self._retrieved: tuple[Passage, ...] = ()
+        self.query = request.question
+        self.passages: tuple[Passage, ...] = ()
+        self.refused = False
+        self.error: EngineError | None = None
+
+    def run(self) -> Generator[str]:
+        """The pieces of the answer's text."""
+        self._began = perf_counter()
+        if self._request.retriever is not None:
+            self.query = self._rewritten()
+            if told := self._found(self._request.retriever().invoke(self.query)):
+                yield told
+                return
+        while True:
+            try:
+                stream = cast("Generator[AIMessageChunk]", self._current().llm.stream(self._prompt()))
+                with closing(stream):
+                    for chunk in stream:
+                        if text := self._visible(chunk):
+                            yield text
+                if text := self._end():
+                    yield text
+                return
+            except EngineError as error:
+                if not self._goes_on(error):
+                    return
+
+    async def arun(self) -> AsyncGenerator[str]:
+        """:meth:`run` for an event loop; what would block it is done in a thread."""
+        self._began = perf_counter()
+        if self._request.retriever is not None:
+            self.query = await self._arewritten()
+            retriever = await asyncio.to_thread(self._request.retriever)
+            if told := self._found(await retriever.ainvoke(self.query)):
+                yield told
+                return
+        while True:
+            try:
+                writer = await asyncio.to_thread(self._current)
+                stream = cast("AsyncGenerator[AIMessageChunk]", writer.llm.astream(self._prompt()))
+                async with aclosing(stream):
+                    async for chunk in stream:
+                        if text := self._visible(chunk):
+                            yield text
+                if text := self._end():
+                    yield text
+                return
+            except EngineError as error:
+                if not await asyncio.to_thread(self._goes_on, error):
+                    return
+
+    def answer(self, text: str, done: bool) -> Answer:
+        """The answer as it is with ``text`` said; ``done`` when its source is exhausted."""
+        refused = self.refused or is_refusal(text)
+        writer = self._writer
+        return Answer(
+            answer=text,
+            engine=writer.engine if writer else self._request.engine,
+            model=writer.model if writer else self._request.model,
+            complete=done and self.error is None and not self._cut_off,
+            refused=refused,
+            query=self.query,
+            citations=() if refused else cite(text, self.passages),
+            timings=Timings(self._retrieval_ms, None if refused else self._ttft_ms, self._since_begin()),
+        )
+
+    def _since_begin(self) -> float:
+        """Milliseconds, more than none once the work began."""
+        return 0.0 if self._began is None else max(0.001, round((perf_counter() - self._began) * 1000, 3))
+
+    def _rewritten(self) -> str:
+        question, history = self._request.question, self._request.history
+        if not questions(history, 1):
+            return question
+        try:
+            return rewrite.rewritten(question, history, self._current().llm)
+        except Exception as error:
+            return self._rewritten_by_rule(error)
+
+    async def _arewritten(self) -> str:
+        question, history = self._request.question, self._request.history
+        if not questions(history, 1):
+            return question
+        try:
+            writer = await asyncio.to_thread(self._current)
+            return await rewrite.arewritten(question, history, writer.llm)
+        except Exception as error:
+            return await asyncio.to_thread(self._rewritten_by_rule, error)
+
+    def _rewritten_by_rule(self, error: Exception) -> str:
+        if isinstance(error, _GONE) and self._request.fallback:
+            # Asked for the answer it would keep the reader waiting once more.
+            self._writer = self._request.fallback(error) or self._writer
+        return rewrite.by_rule(error, self._request.question, self._request.history)
+
+    def _found(self, documents: list[Document]) -> str:
+        """Takes the retrieved passages; the refusal when there are none."""
+        self._retrieval_ms = self._since_begin()
+        self._retrieved = self.passages = as_passages(documents)
+        self.refused = not self.passages
+        return refusal(self._language) if self.refused else ""
+
+    def _current(self) -> Writer:
+        if self._writer is None:
+            self._writer = self._request.writer()
+        return self._writer
+
+    def _prompt(self) -> list[BaseMessage]:
+        """The prompt within the writer's window; ``passages`` is what is in it."""
+        question, window = self._request.question, self._current().context_window
+        history = answered(self._request.history)
+        reserve = min(_ANSWER_ROOM, window // 4) + estimate_tokens(instructions(self._language))
+        if self._request.retriever is None:
+            _, fitting = fit((), history, question, window, reserve)
+            return chat_messages(question, fitting, self._language)
+        told = [Message(turn.role, without_markers(turn.content)) for turn in history]
+        self.passages, fitting = fit(self._retrieved, told, question, window, reserve)
+        return messages(question, self.query, self.passages, fitting, self._language)
+
+    def _visible(self, chunk: BaseMessage) -> str:
+        reason = chunk.response_metadata.get("finish_reason")
+        self._cut_off = self._cut_off or reason == "length"
+        return self._say(self._filter.feed(str(chunk.text)))
+
+    def _say(self, text: str) -> str:
+        if text and not self._spoken:
+            self._spoken = True
+            self._ttft_ms = self._since_begin()
+        return text
+
+    def _end(self) -> str:
+        text = self._say(self._filter.finish())
+        if not self._spoken:
+            raise IncompleteAnswer(
+                "The model ended without a word of an answer.",
+                "Ask again, raise llm.params.max_tokens, or choose another engine or model.",
+            )
+        if self._cut_off:
+            self.error = IncompleteAnswer(
+                "The answer reached the length allowed and ends there.",
+                "Raise llm.params.max_tokens for longer answers.",
+            )
+        return text
+
+    def _goes_on(self, error: EngineError) -> bool:
+        """Whether another writer takes over. What has been said stays; an error before it is the reader's."""
+        if self._spoken:
+            logger.warning("the answer broke off: %s", error)
+            self.error = error
+            return False
+        following = self._request.fallback(error) if self._request.fallback else None
+        if following is None:
+            raise error
+        logger.warning("%s takes over: %s", following.engine or "another engine", error)
+        self._writer, self._filter, self._cut_off = following, ThinkFilter(), False
+        return True

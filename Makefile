@@ -1,0 +1,41 @@
+# Two commands: `make run` and `make test`. Neither needs anything prepared but Python 3.11 to 3.13.
+PYTHON ?= python3
+PORT ?= 8501
+HEADLESS ?=
+TORCH_INDEX ?=
+PYTEST_ARGS ?=
+
+# torch's index is the environment's affair; everything else runs in it.
+export TORCH_INDEX
+VENV_PYTHON := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test check soak
+
+help: ## print this list
+	@echo "make TARGET [NAME=VALUE ...]"
+	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / {printf "  %-7s %s\n", $$1, $$2}' Makefile
+
+setup: ## make .venv and install what the product needs (PYTHON=python3.12, TORCH_INDEX=URL of torch's build)
+	@$(PYTHON) -m tools.setup_env
+
+run: setup ## set up, read data/samples and serve the page on 127.0.0.1 (PORT=8501; HEADLESS=1 opens no browser)
+	@$(VENV_PYTHON) -m app ingest data/samples || \
+		{ code=$$?; [ $$code -eq 1 ] && echo "run: not every sample was read (see above); serving what was" >&2 || exit $$code; }
+	@exec $(VENV_PYTHON) -m app serve --port $(PORT) $(if $(filter-out 0 no false,$(HEADLESS)),--headless)
+
+setup-dev:
+	@$(PYTHON) -m tools.setup_env --dev
+
+test: setup-dev ## run every test but the long ones (PYTEST_ARGS="-k name")
+	@$(VENV_PYTHON) -m tools.browser
+	@PYTHONHASHSEED=0 $(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+
+check: setup-dev ## lint, check types and check that the packages fit together
+	@$(VENV_PYTHON) -m ruff check
+	@$(VENV_PYTHON) -m mypy --strict app
+	@$(VENV_PYTHON) -m pip check
+
+soak: setup-dev ## run the long tests: many kills, many damaged files, minutes of load
+	@$(VENV_PYTHON) -m tools.browser
+	@PYTHONHASHSEED=0 $(VENV_PYTHON) -m pytest -m soak $(PYTEST_ARGS)

@@ -201,9 +201,9 @@ class Service:
             ConfigError: there is no engine of that name.
             QuestionError: the question is empty or far too long.
         """
-        from app.conversation.writing import Request
         from app.conversation.response import Response
         from app.conversation.turns import check_question, turns
+        from app.conversation.writing import Request
         from app.fallback import WriterLine
 
         if engine is not None:

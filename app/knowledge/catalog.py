@@ -227,7 +227,8 @@ class Catalog:
     def _discard(self, db: sqlite3.Connection, document_id: int) -> None:
         db.execute(
             "INSERT INTO garbage SELECT documents.id, collection_id, min(chunks.id), max(chunks.id)"
-            " FROM documents LEFT JOIN chunks ON document_id = documents.id WHERE documents.id = ? GROUP BY documents.id",
+            " FROM documents LEFT JOIN chunks ON document_id = documents.id WHERE documents.id = ?"
+            " GROUP BY documents.id",
             (document_id,),
         )
         db.execute("DELETE FROM documents WHERE id = ?", (document_id,))

@@ -111,7 +111,7 @@ def _load_model(source: str) -> Any:
         logging.getLogger(name).setLevel(logging.ERROR)
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()  # stderr belongs to our own progress
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # stderr belongs to our own progress
     try:
         return SentenceTransformer(source)
     except Exception as error:  # the library raises whatever its many loaders raise

@@ -97,11 +97,8 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(args: argparse.Namespace) -> int:
     from app.api.serve import serve
     from app.config import get_settings
-    from app.logs import set_up_logging
 
-    settings = get_settings()
-    set_up_logging(settings)
-    serve(settings, args.host, args.port, page=not args.no_page, browser=not args.headless)
+    serve(get_settings(), args.host, args.port, page=not args.no_page, browser=not args.headless)
     return 0
 
 

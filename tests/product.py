@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,15 +101,21 @@ class Server:
         return self.process.wait(30)
 
 
+def _options(program: Sequence[str], port: int) -> list[str]:
+    if program[0] == "app":
+        return ["--headless", "--port", str(port)]
+    return ["--server.headless=true", f"--server.port={port}"]
+
+
 @contextmanager
-def server(data: Path, *args: str, **extra: str) -> Iterator[Server]:
-    """``python -m app serve`` on a free port, ended at the end."""
+def server(data: Path, *args: str, program: Sequence[str] = ("app", "serve"), **extra: str) -> Iterator[Server]:
+    """``python -m app serve`` (or another program that serves) on a free port, ended at the end."""
     port = free_port()
     data.parent.mkdir(parents=True, exist_ok=True)
     log = data.parent / f"{data.name}-{port}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve", "--headless", "--port", str(port), *args],
+            [sys.executable, "-m", *program, *_options(program, port), *args],
             cwd=ROOT, env=environment(data, **extra), stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
     running = Server(f"http://127.0.0.1:{port}", process, log)

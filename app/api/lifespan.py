@@ -9,7 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from app.api.address import check_loopback, url_of
+from app.config import get_settings
 from app.errors import HotswapError
+from app.logs import set_up_logging
 from app.service import Service, set_current
 
 log = logging.getLogger(__name__)
@@ -19,13 +22,16 @@ log = logging.getLogger(__name__)
 async def lifespan(app: Any) -> AsyncIterator[None]:
     """Open the service, write down its address, and close it when the server ends."""
     try:
-        service = Service.open()
+        settings = get_settings()
+        set_up_logging(settings)
+        url = _url()
+        service = Service.open(settings)
     except HotswapError as error:
         # The web framework would print a traceback of every floor above; nothing is open yet, so leave at once.
         sys.stderr.write(f"hotswap: {error}\n")
         sys.stderr.flush()
         os._exit(1)
-    service.ownership.announce(_url())
+    service.ownership.announce(url)
     set_current(service)
     try:
         yield
@@ -36,11 +42,15 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 
 
 def _url() -> str:
-    """Where this machine reaches the server; HOTSWAP_URL is set by ``serve --no-page``, else Streamlit knows."""
+    """Where this machine reaches the server; HOTSWAP_URL is set by ``serve --no-page``, else Streamlit knows.
+
+    Raises:
+        UsageError: Streamlit was told to listen beyond this machine.
+    """
     if "HOTSWAP_URL" in os.environ:
         return os.environ["HOTSWAP_URL"]
     from streamlit import config
 
-    address = config.get_option("server.address")
-    host = "127.0.0.1" if address in (None, "", "0.0.0.0", "::", "localhost") else address
-    return f"http://{f'[{host}]' if ':' in host else host}:{config.get_option('server.port')}"
+    host = config.get_option("server.address") or "0.0.0.0"
+    check_loopback(host)
+    return url_of(host, config.get_option("server.port"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
+import signal
 import socket
 import sys
 
+from app.api.address import check_loopback, url_of
 from app.config import ROOT, Settings
 from app.errors import PortInUse, UsageError
 from app.owner import Ownership
@@ -26,10 +27,15 @@ def serve(settings: Settings, host: str, port: int, *, page: bool = True, browse
     ownership.acquire()  # names the owner now; the server takes it again when it starts
     ownership.release()
     _check_port(host, port)
-    if page:
-        _serve_page(host, port, browser)
-    else:
-        _serve_routes(host, port)
+    # uvicorn shuts down gracefully and then raises the signal again; from here it is an ordinary end.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    try:
+        if page:
+            _serve_page(host, port, browser)
+        else:
+            _serve_routes(host, port)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped\n")
 
 
 def _serve_page(host: str, port: int, browser: bool) -> None:
@@ -54,7 +60,7 @@ def _serve_routes(host: str, port: int) -> None:
     from app.api.lifespan import lifespan
     from app.api.routes import ROUTES
 
-    os.environ["HOTSWAP_URL"] = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    os.environ["HOTSWAP_URL"] = url_of(host, port)
     sys.stderr.write(f"Hotswap listens on {os.environ['HOTSWAP_URL']}\n")
     uvicorn.run(
         Starlette(routes=ROUTES, lifespan=lifespan),
@@ -66,15 +72,7 @@ def _serve_routes(host: str, port: int) -> None:
 
 
 def _check_address(host: str, port: int) -> None:
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        raise UsageError(f"--host {host} is no address.", "Use 127.0.0.1.") from None
-    if not loopback:
-        raise UsageError(
-            f"--host {host} would let other machines in, and there are no keys to keep strangers out.",
-            "Use 127.0.0.1, and reach it from elsewhere through an SSH tunnel.",
-        )
+    check_loopback(host)
     if not 1 <= port <= 65535:
         raise UsageError(f"--port {port} is no port.", "Use a number from 1 to 65535.")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.product import Server, server
+from tests.product import ROOT, Server, command, environment, free_port, server
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +46,21 @@ def test_the_control_door_is_shut_to_strangers(running: Server, token: str | Non
 def test_the_secret_is_for_the_folders_user_alone(running: Server) -> None:
     secret = Path(str(running.log).rsplit("-", 1)[0]) / "server.json"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+
+
+def test_streamlits_own_command_is_the_same_server_and_keeps_to_this_machine(tmp_path: Path) -> None:
+    refused = subprocess.run(
+        [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true",
+         f"--server.port={free_port()}", "--server.address=0.0.0.0"],
+        cwd=ROOT, env=environment(tmp_path / "state"), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert refused.returncode == 1
+    assert "0.0.0.0" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+    with server(tmp_path / "state", program=("streamlit", "run", "streamlit_app.py")) as running:
+        assert running.get("/health")["llm_engine"] == "extractive"
+        assert command(tmp_path / "state", "engines", "--json").json["engine"] == "extractive"
+        running.stop()
+        assert "Traceback" not in running.log.read_text()
+        assert "External" not in running.log.read_text()

@@ -70,7 +70,7 @@ def command(data: Path, *args: str, **extra: str) -> Ended:
     """Run ``python -m app ARGS``."""
     done = subprocess.run(
         [sys.executable, "-m", "app", *args], cwd=ROOT, env=environment(data, **extra), capture_output=True, text=True,
-        timeout=110, encoding="utf-8",
+        timeout=280, encoding="utf-8",
     )  # fmt: skip
     return Ended(done.returncode, done.stdout, done.stderr)
 

@@ -29,7 +29,7 @@ def described(error: Exception) -> HotswapError:
 def show(error: HotswapError) -> None:
     """One line and its hint."""
     hint = f"  \n{plain(error.hint)}" if error.hint else ""
-    st.error(f"**{plain(error.message)}**{hint}", icon="⚠️")
+    st.error(f"**{plain(error.message)}**{hint}", icon=":material/error:")
 
 
 @contextmanager

@@ -31,6 +31,5 @@ def language() -> Language:
 def words(of: Language) -> dict[str, str]:
     """One table: ``section.name`` to words."""
     text = (Path(__file__).parent / "words" / f"{of}.toml").read_text(encoding="utf-8")
-    return {
-        f"{section}.{name}": value for section, entries in tomllib.loads(text).items() for name, value in entries.items()
-    }
+    sections = tomllib.loads(text).items()
+    return {f"{section}.{name}": value for section, entries in sections for name, value in entries.items()}

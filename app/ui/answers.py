@@ -1,0 +1,85 @@
+"""One answer on the page: its text, who wrote it, how it ended, and its sources."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import streamlit as st
+
+from app.conversation.history import REMOVED
+from app.schema import Answer, Citation
+from app.ui import sources
+from app.ui.i18n import t
+from app.ui.live import LiveAnswer
+from app.ui.markup import plain, quoted, written
+
+_CURSOR = " ▍"
+
+
+def draw(number: int, answer: Answer, question: str) -> None:
+    """Message ``number`` of the conversation; ``question`` is what it answers."""
+    if answer.answer.strip():
+        st.markdown(_text(answer))
+    else:
+        st.caption(t("answer.no_word"))
+    if answer.citations:
+        _sources(number, answer)
+    st.caption(_footer(answer, question))
+
+
+def step(live: LiveAnswer, warm: bool) -> str:
+    """What is being done, and for how long; ``warm`` when nothing is left to load."""
+    if live.text:
+        key = "step.answering"
+    elif live.passages:
+        key = "step.reading"
+    elif live.question.documents:
+        key = "step.searching" if warm else "step.loading"
+    else:
+        key = "step.thinking"
+    searched = live.query != live.question.text
+    detail = t("step.searched", query=plain(live.query)) if searched else ""
+    return f"{t(key, passages=live.passages)} · {live.seconds:.0f} s {detail}".rstrip()
+
+
+def growing(text: str) -> str:
+    """An answer that has not ended."""
+    return written(text) + _CURSOR
+
+
+def _text(answer: Answer) -> str:
+    """What a model wrote is Markdown; quotations and refusals are the documents' and our own words."""
+    return quoted(answer.answer) if answer.engine in ("", "extractive") or answer.refused else written(answer.answer)
+
+
+def _footer(answer: Answer, question: str) -> str:
+    who = " · ".join(plain(name) for name in (answer.engine, answer.model) if name)
+    parts = [who or t("answer.no_engine"), t("answer.seconds", seconds=f"{answer.timings.total_ms / 1000:.1f}")]
+    if not answer.complete:
+        parts.append(f"**{t('answer.incomplete')}**")
+    if answer.refused:
+        parts.append(f"**{t('answer.refused')}**")
+    if answer.query and answer.query != question:
+        parts.append(t("answer.searched", query=plain(answer.query)))
+    return " · ".join(parts)
+
+
+def _sources(number: int, answer: Answer) -> None:
+    """A button for each number; words quoted in several places of one passage are one source."""
+    with st.container(key=f"sources-{number}", horizontal=True, gap="small"):
+        ordered = sorted(answer.citations, key=lambda citation: citation.n)
+        for n, same in groupby(ordered, key=lambda citation: citation.n):
+            citations = tuple(same)
+            st.button(
+                _label(n, citations[0]),
+                key=f"cite-{number}-{n}",
+                type="secondary",
+                on_click=sources.open_one,
+                args=(citations,),
+            )
+
+
+def _label(n: int, citation: Citation) -> str:
+    where = f" · {t('source.page', page=citation.page)}" if citation.page else ""
+    gone = f" · {t('source.removed')}" if citation.text in REMOVED.values() and not citation.supported else ""
+    return f"**\\[{n}\\]** {plain(citation.doc)}{where}{gone}"

@@ -1,0 +1,123 @@
+"""The two choices in the sidebar of the chat: which documents, and which engine."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.engines.registry import ENGINES
+from app.errors import HotswapError
+from app.knowledge.library import DEFAULT_COLLECTION
+from app.schema import DocumentInfo, EngineStatus
+from app.service import Service
+from app.ui import state
+from app.ui.engine_states import STATES
+from app.ui.faults import callback, guarded
+from app.ui.i18n import t
+from app.ui.markup import plain
+
+NO_DOCUMENTS = "-"
+"""In the address: plain chat. No collection can be called so."""
+AUTO = "auto"
+
+
+def collection() -> str | None:
+    """The collection to ask; None is plain chat."""
+    chosen = state.kept("docs") or DEFAULT_COLLECTION
+    return None if chosen == NO_DOCUMENTS else chosen
+
+
+def engine() -> str | None:
+    """The engine to ask; None is the one that the settings choose."""
+    chosen = state.kept("engine")
+    return chosen if chosen in ENGINES else None
+
+
+def documents_in_use(service: Service) -> list[DocumentInfo] | None:
+    """What is in the collection to ask; None in plain chat."""
+    name = collection()
+    if name is None:
+        return None
+    return service.documents(name) if name in service.collections() else []
+
+
+def draw(service: Service) -> None:
+    """Both choices, into the container at hand."""
+    _documents(service)
+    _engine(service)
+
+
+def _documents(service: Service) -> None:
+    names = service.collections() or [DEFAULT_COLLECTION]
+    current = collection() or NO_DOCUMENTS
+    options = [*names, NO_DOCUMENTS]
+    if current not in options:  # such as a collection that an old address names
+        current = options[0]
+        state.keep("docs", None if current == DEFAULT_COLLECTION else current)
+    st.selectbox(
+        t("choice.documents"),
+        options,
+        index=options.index(current),
+        format_func=lambda name: t("choice.no_documents") if name == NO_DOCUMENTS else name,
+        key="choose-documents",
+        on_change=_documents_chosen,
+    )
+
+
+@callback
+def _documents_chosen() -> None:
+    chosen = st.session_state["choose-documents"]
+    state.keep("docs", None if chosen == DEFAULT_COLLECTION else chosen)
+
+
+def _engine(service: Service) -> None:
+    waiting = STATES.known(service) is None
+    st.fragment(_engine_box, run_every=0.5 if waiting else None)(service, waiting)
+
+
+def _engine_box(service: Service, waiting: bool) -> None:
+    with guarded():
+        states = STATES.known(service)
+        if waiting and states is not None:
+            st.rerun()  # the whole page, which then polls no more
+        by_name = {status.name: status for status in states or ()}
+        options = [AUTO, *ENGINES]
+        st.selectbox(
+            t("choice.engine"),
+            options,
+            index=options.index(engine() or AUTO),
+            format_func=lambda name: _label(name, by_name),
+            key="choose-engine",
+            on_change=_engine_chosen,
+        )
+        st.caption(_explained(service, by_name) if states is not None else t("choice.looking"))
+
+
+@callback
+def _engine_chosen() -> None:
+    chosen = st.session_state["choose-engine"]
+    state.keep("engine", None if chosen == AUTO else chosen)
+
+
+def _label(name: str, states: dict[str, EngineStatus]) -> str:
+    status = states.get(name)
+    if status is None:
+        return name
+    if not status.ready:
+        return t("choice.not_ready", name=name)
+    return f"{name} · {status.model}" if status.model else name
+
+
+def _explained(service: Service, states: dict[str, EngineStatus]) -> str:
+    """Who will answer; for an engine that is not ready, why, and who stands in for it."""
+    chosen = engine()
+    if chosen is None and service.settings.llm_engine in states:
+        chosen = service.settings.llm_engine
+    status = states.get(chosen) if chosen else None
+    if status is not None and status.ready:
+        return t("choice.answers", name=status.name)
+    standing_in = next((states[name].name for name in ENGINES if name in states and states[name].ready), None)
+    if standing_in is None:
+        raise HotswapError(t("choice.none_ready"), t("choice.none_ready_hint"))
+    if status is None:
+        return t("choice.answers", name=standing_in)
+    return f"{plain(status.detail)} {plain(status.hint)} {t('choice.stands_in', name=standing_in)}"

@@ -1,0 +1,37 @@
+"""The pages on a stand-in for the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import service as service_module
+from app.ui import engine_states, live
+from tests.ui.stand_in import StandIn, opened
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    stand_in = StandIn(tmp_path)
+    monkeypatch.setattr(service_module, "_current", stand_in)
+    monkeypatch.setattr(live, "ANSWERS", live.LiveAnswers())
+    monkeypatch.setattr("app.ui.chat.ANSWERS", live.ANSWERS)
+    monkeypatch.setattr("app.ui.conversations.ANSWERS", live.ANSWERS)
+    states = engine_states.EngineStates()
+    states.look_now(stand_in)  # type: ignore[arg-type]
+    for module in ("choices", "welcome"):
+        monkeypatch.setattr(f"app.ui.{module}.STATES", states)
+    yield stand_in
+    stand_in.reply.go_on.set()
+    stand_in.work.set()
+    stand_in.board.close()
+    stand_in.history.close()
+
+
+@pytest.fixture
+def page(service: StandIn) -> AppTest:
+    """The first look at the page."""
+    return opened()

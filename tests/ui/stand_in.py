@@ -1,0 +1,154 @@
+"""A stand-in for the service: real history, real jobs, and answers under the test's control."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from app.config import Settings
+from app.conversation.history import History
+from app.errors import CollectionError, EngineError, EngineUnavailable
+from app.jobs import Job, JobBoard
+from app.schema import Answer, Citation, DocumentInfo, EngineStatus, Failure, IngestReport, OnProgress, Page, Progress
+from app.service import SourceView
+
+MAIN = str(Path(__file__).resolve().parents[2] / "app" / "ui" / "main.py")
+TEXT = "Costs are $5 and $10.\n\nTo switch to vLLM, start a server.\n\n# The end"
+QUOTE = "To switch to vLLM, start a server."
+DOC = DocumentInfo(7, "en/switching-engines.md", 1234, 3, "ready", "2026-01-02T03:04:05+00:00", "abc")
+AT = TEXT.index(QUOTE)
+CITATION = Citation(1, DOC.doc, None, AT, AT + len(QUOTE), QUOTE, True, "Engines", DOC.id, DOC.sha256)
+
+
+@dataclass
+class Reply:
+    """What the next answer says: pieces, of which those after ``pause`` wait for ``go_on``."""
+
+    pieces: Sequence[str] = (QUOTE + " [1]",)
+    citations: tuple[Citation, ...] = (CITATION,)
+    engine: str = "extractive"
+    refused: bool = False
+    complete: bool = True
+    pause: int | None = None
+    go_on: threading.Event = field(default_factory=threading.Event)
+    error: Exception | None = None
+    later_error: EngineError | None = None
+
+
+class ReplyResponse:
+    """The part of a Response that the page uses."""
+
+    def __init__(self, question: str, reply: Reply) -> None:
+        self.query = question
+        self.passages = (object(),)
+        self.error: EngineError | None = None
+        self._reply = reply
+        self._said: list[str] = []
+        self._done = False
+        self._closed = threading.Event()
+
+    def __iter__(self) -> Iterator[str]:
+        if self._reply.error is not None:
+            raise self._reply.error
+        for number, piece in enumerate(self._reply.pieces):
+            if number == self._reply.pause:
+                self._reply.go_on.wait(20)
+            if self._closed.is_set():
+                return
+            self._said.append(piece)
+            yield piece
+        self.error = self._reply.later_error
+        self._done = True
+
+    def close(self) -> None:
+        self._closed.set()
+
+    @property
+    def answer(self) -> Answer:
+        reply = self._reply
+        complete = self._done and reply.complete and self.error is None
+        citations = reply.citations if self._done else ()
+        return Answer("".join(self._said), reply.engine, "", complete, reply.refused, self.query, citations)
+
+
+class StandIn:
+    """The part of the Service that the page uses."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings(data_dir=folder)
+        self.history = History(folder / "history.sqlite3")
+        self.board = JobBoard()
+        self.reply = Reply()
+        self.asked: list[dict[str, Any]] = []
+        self.states = [
+            EngineStatus("vllm_openai", False, "", "No vLLM server is set.", "Set VLLM_BASE_URL."),
+            EngineStatus("ollama", False, "", "Ollama is not running.", "Start it."),
+            EngineStatus("extractive", True),
+        ]
+        self.stored = {"default": [DOC]}
+        self.report = IngestReport(added=1)
+        self.work = threading.Event()
+        self.warmed = 0
+        self.warm = True
+
+    def ask(self, question: str, **how: Any) -> ReplyResponse:
+        self.asked.append({"question": question, **how})
+        return ReplyResponse(question, self.reply)
+
+    def engines(self) -> list[EngineStatus]:
+        return self.states
+
+    def forget_choices(self) -> None:
+        pass
+
+    def collections(self) -> list[str]:
+        return list(self.stored)
+
+    def documents(self, collection: str | None = None) -> list[DocumentInfo]:
+        if collection not in self.stored:
+            raise CollectionError(f"There is no collection {collection!r}.")
+        return self.stored[collection]
+
+    def remove(self, docs: Sequence[str], collection: str | None = None) -> list[str]:
+        self.stored[collection or "default"] = [d for d in self.documents(collection) if d.doc not in docs]
+        return list(docs)
+
+    def source(self, document_id: int, sha256: str) -> SourceView | None:
+        known = any(d.id == document_id and d.sha256 == sha256 for docs in self.stored.values() for d in docs)
+        return SourceView(DOC.doc, TEXT, (Page(1, 0, len(TEXT)),), "text", None) if known else None
+
+    def quote(self, document_id: int, sha256: str, start: int, end: int) -> str | None:
+        source = self.source(document_id, sha256)
+        return source.text[start:end] if source else None
+
+    def upload(self, files: Sequence[tuple[str, bytes]], collection: str | None = None) -> Job:
+        def work(on_progress: OnProgress) -> IngestReport:
+            on_progress(Progress("embedding", 0, 2, files[0][0], "1/4"))
+            while not self.work.wait(0.02):
+                on_progress(Progress("embedding", 0, 2, files[0][0], "1/4"))
+            return self.report
+
+        return self.board.start(", ".join(name for name, _ in files), work)
+
+    def jobs(self) -> list[Job]:
+        return self.board.jobs()
+
+    def warm_up(self) -> None:
+        self.warmed += 1
+
+
+FAILURE = Failure("/somewhere/broken.pdf", "broken.pdf is damaged.", "Get it again.")
+UNAVAILABLE = EngineUnavailable("No engine can answer.", "Start one.")
+
+
+def opened(**query: str) -> AppTest:
+    """A fresh session on the page."""
+    test = AppTest.from_file(MAIN, default_timeout=20)
+    for name, value in query.items():
+        test.query_params[name] = value
+    return test.run()

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.schema import IngestReport, Progress
+from app.ui import progress
+from app.ui.library import size
+from tests.ui.stand_in import DOC, FAILURE, StandIn
+
+
+def told(page: AppTest) -> str:
+    kinds = (page.main.markdown, page.main.caption, page.main.error, page.main.info, page.main.warning)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def library() -> AppTest:
+    """AppTest knows no navigation between functions: the page is called as main.py calls it."""
+    return AppTest.from_function(_library, default_timeout=20).run()
+
+
+def _library() -> None:
+    from app.service import current
+    from app.ui import library
+    from app.ui.faults import guarded
+
+    with guarded():
+        library.page(current())
+
+
+def test_documents_are_listed_with_their_facts(service: StandIn) -> None:
+    page = library()
+    assert "Documents (1)" in told(page)
+    assert "1.2 KB · 3 chunks · 2026-01-02" in told(page)
+
+
+def test_an_empty_library_says_what_to_do(service: StandIn) -> None:
+    service.stored = {}
+    assert "No documents here yet" in told(library())
+
+
+def test_removing_asks_first(service: StandIn) -> None:
+    page = library()
+    page.button(key=f"remove-{DOC.id}").click().run()
+    assert "Answers that cite it" in told(page)
+    page.button(key="confirm-keep").click().run()
+    assert service.stored["default"] == [DOC]
+    page.button(key=f"remove-{DOC.id}").click().run()
+    page.button(key="confirm-remove").click().run()
+    assert service.stored["default"] == []
+    assert "No documents here yet" in told(page)
+
+
+def test_uploaded_files_become_a_job_with_progress_and_reasons(service: StandIn) -> None:
+    service.report = IngestReport(added=1, failed=[FAILURE])
+    page = library()
+    page.file_uploader(key="upload-0").upload("good.md", b"text", "text/markdown").run()
+    job = service.jobs()[0]
+    until_reading(service)
+    page.run()
+    assert job.title == "good.md"
+    assert page.button(key=f"cancel-{job.id}")
+    service.work.set()
+    assert job.wait(5)
+    page.run()
+    assert "1 added · 1 not read" in told(page)
+    assert "broken.pdf" in told(page) and "Get it again" in told(page)
+    assert "/somewhere" not in told(page)
+    page.button(key=f"dismiss-{job.id}").click().run()
+    assert "1 added" not in told(page)
+
+
+def test_a_job_can_be_cancelled(service: StandIn) -> None:
+    page = library()
+    page.file_uploader(key="upload-0").upload("good.md", b"text", "text/markdown").run()
+    job = service.jobs()[0]
+    page.button(key=f"cancel-{job.id}").click().run()
+    assert job.wait(5)
+    page.run()
+    assert "Cancelled" in told(page)
+
+
+def until_reading(service: StandIn) -> None:
+    end = time.monotonic() + 5
+    while service.jobs()[0].progress.stage != "embedding" and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("done", "share"),
+    [
+        (Progress("waiting"), 0.0),
+        (Progress("reading", 1, 4, "a"), 0.25),
+        (Progress("embedding", 1, 4, "a", "1/2"), 0.375),
+        (Progress("embedding", 4, 4, "a", "5/5"), 1.0),
+    ],
+)
+def test_the_share_counts_chunks_of_the_file_at_hand(done: Progress, share: float) -> None:
+    assert progress._share(done) == share
+
+
+def test_sizes_are_readable() -> None:
+    assert [size(n) for n in (0, 999, 1500, 25_000, 3_200_000, 5_000_000_000)] == [
+        "0 B",
+        "999 B",
+        "1.5 KB",
+        "25 KB",
+        "3.2 MB",
+        "5.0 GB",
+    ]

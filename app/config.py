@@ -9,12 +9,11 @@ one line of error and never breaks ``--help``.
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -26,8 +25,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from app.config_errors import any_of, explain, shown_value, where_to_correct
+from app.config_file import FileSource, expanded
 from app.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
         frozen=True,
         protected_namespaces=(),
         populate_by_name=True,
+        str_strip_whitespace=True,
     )
 
     llm_engine: EngineName = Field(
@@ -112,21 +114,22 @@ class Settings(BaseSettings):
     @classmethod
     def _vllm_config_is_possible(cls, value: dict[str, Any]) -> dict[str, Any]:
         if "trust_remote_code" in value:
-            raise ValueError("trust_remote_code does not belong here; set TRUST_REMOTE_CODE instead")
+            raise ValueError("has trust_remote_code, which is a setting of its own; set TRUST_REMOTE_CODE instead")
         dtype = value.get("dtype", "auto")
         if dtype not in VLLM_DTYPES:
             raise ValueError(
-                f"dtype {dtype!r} is none of {', '.join(VLLM_DTYPES)}; for 8-bit weights set quantization (fp8, awq or gptq)"
+                f"has dtype {shown_value('dtype', dtype)}, but must have {any_of(VLLM_DTYPES)};"
+                " for 8-bit weights set quantization to fp8, awq or gptq"
             )
         if value.get("quantization") == "squeezellm":
-            raise ValueError("quantization 'squeezellm' was removed from vLLM; use awq, gptq or fp8")
+            raise ValueError("has quantization 'squeezellm', which vLLM no longer knows; use awq, gptq or fp8")
         return value
 
     @field_validator("ollama_base_url", "vllm_base_url")
     @classmethod
     def _is_http_address(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
+            raise ValueError(f"is {shown_value('address', value)}, but must begin with http:// or https://")
         return value.rstrip("/")
 
     @field_validator("log_level", mode="before")
@@ -137,14 +140,15 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "log_file")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        return value.expanduser().absolute() if value else None
+        return expanded(value).absolute() if value else None
 
     @model_validator(mode="before")
     @classmethod
     def _provider_is_second_to_engine(cls, data: dict[str, Any]) -> dict[str, Any]:
         llm = data.get("llm")
         provider = llm.get("provider") if isinstance(llm, dict) else None
-        if provider and not ({"llm_engine", "inference_engine"} & data.keys()):
+        # A misspelt provider is left to its own field, so that it is reported once and by its name.
+        if provider in get_args(EngineName) and not ({"llm_engine", "inference_engine"} & data.keys()):
             data["llm_engine"] = provider
         return data
 
@@ -157,28 +161,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _FileSource(settings_cls)
-
-
-class _FileSource(PydanticBaseSettingsSource):
-    """``config.yaml``, or the file that ``CONFIG_FILE`` names."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        raise NotImplementedError  # pydantic-settings asks for it; __call__ answers for all fields at once
-
-    def __call__(self) -> dict[str, Any]:
-        path = config_file()
-        if path is None:
-            return {}
-        values = {str(key).lower(): value for key, value in _load(path).items() if value is not None}
-        known = set(Settings.model_fields) | {"inference_engine"}
-        for key in values:
-            if key not in known:
-                raise ConfigError(f"{path.name}: {key.upper()} is no setting.", _did_you_mean(key, known))
-        for key in ("data_dir", "log_file"):  # a relative path in a file is relative to that file
-            if isinstance(values.get(key), str):
-                values[key] = str(path.parent / Path(values[key]).expanduser())
-        return values
+        return init_settings, env_settings, FileSource(settings_cls, config_file())
 
 
 def config_file() -> Path | None:
@@ -193,34 +176,6 @@ def config_file() -> Path | None:
     return path if path.is_file() else None
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or error
-        raise ConfigError(
-            f"{path.name} is not valid YAML{where}: {problem}.", "Compare with config.example.yaml."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name} cannot be read: {error}.", "Make it a readable UTF-8 file.") from None
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise ConfigError(
-            f"{path.name} holds no settings.", "Write lines like LLM_ENGINE: ollama; see config.example.yaml."
-        )
-    return data
-
-
-def _did_you_mean(key: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean {near[0].upper()}?"
-    return f"Settings are {', '.join(sorted(name.upper() for name in known))}."
-
-
 def load_settings(**overrides: Any) -> Settings:
     """Settings read now; ``overrides`` win over everything.
 
@@ -230,41 +185,19 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        problems = "; ".join(_explain(dict(item)) for item in error.errors())
-        raise ConfigError(problems, f"Correct it in {_origin()}; config.example.yaml lists every setting.") from None
-    except ConfigError:
-        raise
-    except Exception as error:  # pydantic-settings wraps broken JSON of a variable in an error of its own
-        cause = error.__cause__ or error
-        raise ConfigError(
-            f"{error}: {cause}.", "Complex settings take JSON, as in VLLM_CONFIG='{\"max_model_len\": 8192}'."
-        ) from None
+        problems = " ".join(explain(dict(problem), Settings) for problem in error.errors())
+        raise ConfigError(problems, where_to_correct(config_file())) from None
+    except SettingsError as error:  # a variable that should hold JSON does not
+        raise _no_json(error) from None
 
 
-def _origin() -> str:
-    path = config_file()
-    return f"{path.name} or the environment" if path else "the environment"
-
-
-def _explain(item: dict[str, Any]) -> str:
-    where = [str(part) for part in item["loc"]]
-    key = where[0].upper() if len(where) == 1 else ".".join([where[0].lower(), *where[1:]])
-    kind, allowed = item["type"], item["msg"].removeprefix("Value error, ")
-    value = "…" if "key" in key.lower() else repr(item["input"])
-    if kind == "extra_forbidden":
-        return f"{key} is no setting. {_nested_hint(where)}"
-    if kind == "literal_error":
-        expected = item["ctx"]["expected"]
-        near = difflib.get_close_matches(
-            str(item["input"]), [name.strip("'") for name in expected.replace(" or ", ", ").split(", ")], n=1
-        )
-        return f"{key} is {value}, but must be {expected}{f' (did you mean {near[0]!r}?)' if near else ''}"
-    return f"{key} is {value}: {allowed[:1].lower()}{allowed[1:]}"
-
-
-def _nested_hint(where: list[str]) -> str:
-    model = GenerationParams if "params" in where[:-1] else LLMSection if len(where) > 1 else Settings
-    return _did_you_mean(where[-1], set(model.model_fields))
+def _no_json(error: SettingsError) -> ConfigError:
+    name = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "").upper()
+    value = next((value for variable, value in os.environ.items() if variable.upper() == name), "")
+    return ConfigError(
+        f"{name} is {shown_value(name, value)}, but must be JSON: {error.__cause__}.",
+        "Write it as in VLLM_CONFIG='{\"max_model_len\": 8192}'.",
+    )
 
 
 @lru_cache(maxsize=1)
@@ -294,15 +227,11 @@ def example_yaml() -> str:
         "",
     ]
     for name, field in Settings.model_fields.items():
-        key = name if name == "llm" else name.upper()
-        block = yaml.safe_dump(
-            {key: _default(name)},
-            sort_keys=False,
-            default_flow_style=None if name == "llm" else True,
-            width=200,
-        )
-        body = block if name == "llm" else f"{key}: {yaml_inline(_default(name))}\n"
-        lines += [f"# {field.description}", *(f"# {line}" for line in body.rstrip().splitlines()), ""]
+        if name == "llm":
+            body = yaml.safe_dump({name: _default(name)}, sort_keys=False, default_flow_style=None)
+        else:
+            body = f"{name.upper()}: {yaml_inline(_default(name))}"
+        lines += [f"# {field.description}", *(f"# {line}" for line in body.splitlines()), ""]
     return "\n".join(lines)
 
 

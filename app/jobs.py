@@ -103,4 +103,4 @@ class JobBoard:
         """Cancel what runs and wait for it."""
         for job in self.jobs():
             job.cancel()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=True)  # those that still wait end as cancelled, one after the other

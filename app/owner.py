@@ -47,7 +47,8 @@ class Ownership:
                 f"The data folder {folder} cannot be written to: {error.strerror}.",
                 "Give your user the right to write there, or set DATA_DIR to another folder.",
             ) from error
-        self._lock = FileLock(folder / _LOCK, timeout=0)
+        # The process owns the folder, not one of its threads: a server may close in another than it opened in.
+        self._lock = FileLock(folder / _LOCK, timeout=0, thread_local=False)
 
     def acquire(self) -> None:
         """Take the folder. Raises DataFolderBusy, naming who has it."""
@@ -58,6 +59,8 @@ class Ownership:
                 f"The data folder {self._folder} is in use{_by_whom(self._folder)}.",
                 "Stop that process, or set DATA_DIR to another folder.",
             ) from None
+        # The last owner may have been killed: nobody shall bring the old secret to whoever listens there now.
+        (self._folder / _SERVER).unlink(missing_ok=True)
         (self._folder / _PID).write_text(str(os.getpid()), encoding="ascii")
 
     def announce(self, url: str) -> ServerAddress:

@@ -21,6 +21,10 @@ _HAN_CHAR = re.compile(f"[{_HAN}]")
 _WORD = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+")
 _LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
 
+_ASKING = "如何|怎[么麼样樣]|[什甚][么麼]|为何|為何|为啥|哪|多少"
+_ASKS_AT_START = re.compile(rf"\W*(?:{_ASKING}|请|請)")
+_ASKS_AT_END = re.compile(rf"(?:{_ASKING}|[吗嗎呢])[{_HAN}]{{0,6}}\W*$")
+
 # Closing quotes and brackets belong to the sentence that they end. A ? or ! of ASCII inside a word (an address, an
 # operator) ends none.
 _CLOSERS = "\"'”’)\\]）】」』》〉"
@@ -60,11 +64,15 @@ def has_han(text: str) -> bool:
 def language(text: str) -> Language:
     """``zh`` when a reader would call ``text`` Chinese, else ``en``.
 
-    A Chinese sentence full of product names stays Chinese: one English word weighs as much as one character.
+    A Chinese sentence full of product names stays Chinese: one English word weighs as much as one character, and
+    what asks in Chinese about an English message (``CUDA out of memory 怎么办``) is Chinese.
     """
     sample = text[:20_000]
     han = len(_HAN_CHAR.findall(sample))
-    return "zh" if han and han >= len(_LATIN_WORD.findall(sample)) else "en"
+    if not han:
+        return "en"
+    asks = _ASKS_AT_START.match(sample.lstrip()[:20]) or _ASKS_AT_END.search(sample.rstrip()[-20:])
+    return "zh" if asks or han >= len(_LATIN_WORD.findall(sample)) else "en"
 
 
 def sentences(text: str, start: int = 0, end: int | None = None) -> list[Span]:

@@ -7,6 +7,7 @@ are ever handed out. What has left the catalog but may linger in an index is lis
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from app.errors import DataFolderError
 from app.schema import Chunk, ChunkSpan, DocumentInfo, ExtractedText, Heading, Page
+
+log = logging.getLogger(__name__)
 
 _VERSION = 1
 _SCHEMA = """
@@ -88,12 +91,38 @@ class Garbage:
         return range(self.first_chunk, self.last_chunk + 1)
 
 
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise DataFolderError(
+            f"The catalog could not be used: {error}.",
+            "Check that DATA_DIR is writable and its disk has free space; what was there before is kept.",
+        ) from error
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # its other children are mistakes of ours
+            raise
+        raise DataFolderError(
+            f"The catalog is damaged: {error}.",
+            "Restore catalog.sqlite3 in DATA_DIR, or set DATA_DIR to another folder and ingest again.",
+        ) from error
+
+
 class Catalog:
     """One connection behind one lock; safe from several threads."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        with _told_plainly():
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            try:
+                self._prepare(path)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self, path: Path) -> None:
         self._db.row_factory = sqlite3.Row
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > _VERSION:
@@ -115,23 +144,18 @@ class Catalog:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, _told_plainly():
+            self._db.execute("BEGIN IMMEDIATE")
             try:
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._db
-                except BaseException:
-                    self._db.execute("ROLLBACK")
-                    raise
+                yield self._db
                 self._db.execute("COMMIT")
-            except sqlite3.OperationalError as error:
-                raise DataFolderError(
-                    f"The catalog could not be written: {error}.",
-                    "Check that DATA_DIR is writable and its disk has free space; what was there before is kept.",
-                ) from error
+            except BaseException:
+                if self._db.in_transaction:  # SQLite has already undone it where the disk is full
+                    self._db.execute("ROLLBACK")
+                raise
 
     def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        with self._lock:
+        with self._lock, _told_plainly():
             return self._db.execute(sql, values).fetchall()
 
     # collections
@@ -148,13 +172,11 @@ class Catalog:
     def create_collection(self, name: str, embedder: str, sha256: str, dimension: int) -> CollectionRow:
         """A new, empty collection that remembers its embedding model."""
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO collections (name, embedder, embedder_sha256, dimension) VALUES (?, ?, ?, ?)",
+            row = db.execute(
+                "INSERT INTO collections (name, embedder, embedder_sha256, dimension) VALUES (?, ?, ?, ?) RETURNING *",
                 (name, embedder, sha256, dimension),
-            )
-        row = self.collection(name)
-        assert row is not None
-        return row
+            ).fetchone()
+        return CollectionRow(**dict(row))
 
     # documents
 
@@ -180,24 +202,22 @@ class Catalog:
         with self._transaction() as db:
             document_id = db.execute(
                 "INSERT INTO documents (collection_id, doc, source, sha256, size, stamp, state, text, pages, headings,"
-                " added_at) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?)",
+                " added_at) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?) RETURNING id",
                 (
                     collection_id, file.doc, file.source, file.sha256, file.size, file.stamp, content.text,
                     json.dumps([asdict(page) for page in content.pages]),
                     json.dumps([asdict(heading) for heading in content.headings], ensure_ascii=False),
                     datetime.now(UTC).isoformat(timespec="seconds"),
                 ),
-            ).lastrowid  # fmt: skip
-            assert document_id is not None
-            chunk_ids = []
-            for span in spans:
-                text = content.text[span.start : span.end]
-                cursor = db.execute(
-                    'INSERT INTO chunks (document_id, start, "end", page, heading, text) VALUES (?, ?, ?, ?, ?, ?)',
-                    (document_id, span.start, span.end, span.page, span.heading, text),
-                )
-                assert cursor.lastrowid is not None
-                chunk_ids.append(cursor.lastrowid)
+            ).fetchone()[0]  # fmt: skip
+            chunk_ids = [
+                db.execute(
+                    'INSERT INTO chunks (document_id, start, "end", page, heading, text) VALUES (?, ?, ?, ?, ?, ?)'
+                    " RETURNING id",
+                    (document_id, span.start, span.end, span.page, span.heading, content.text[span.start : span.end]),
+                ).fetchone()[0]
+                for span in spans
+            ]
         return document_id, chunk_ids
 
     def make_ready(self, document_id: int, replaces: int | None = None) -> None:
@@ -208,10 +228,12 @@ class Catalog:
             db.execute("UPDATE documents SET state = 'ready' WHERE id = ?", (document_id,))
         self._give_space_back()
 
-    def touch(self, document_id: int, size: int, stamp: str) -> None:
-        """The file was written again with the same content."""
+    def touch(self, document_id: int, source: str, size: int, stamp: str) -> None:
+        """The file was written again with the same content, or moved to ``source``."""
         with self._transaction() as db:
-            db.execute("UPDATE documents SET size = ?, stamp = ? WHERE id = ?", (size, stamp, document_id))
+            db.execute(
+                "UPDATE documents SET source = ?, size = ?, stamp = ? WHERE id = ?", (source, size, stamp, document_id)
+            )
 
     def remove_documents(self, document_ids: Iterable[int]) -> None:
         """Take documents and their chunks out; what the indexes hold of them becomes garbage."""
@@ -221,7 +243,7 @@ class Catalog:
         self._give_space_back()
 
     def discard_pending(self) -> None:
-        """Remove what an interrupted ingestion left behind."""
+        """Remove what an interrupted ingestion left behind; ready documents are never touched."""
         self.remove_documents([row["id"] for row in self._rows("SELECT id FROM documents WHERE state = 'pending'")])
 
     def _discard(self, db: sqlite3.Connection, document_id: int) -> None:
@@ -235,8 +257,11 @@ class Catalog:
 
     def _give_space_back(self) -> None:
         with self._lock:
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            try:
+                self._db.executescript("PRAGMA incremental_vacuum")  # execute() would free a single page
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.OperationalError as error:  # the change itself is done; the next one tries again
+                log.warning("the catalog could not be made smaller: %s", error)
 
     def garbage(self, collection_id: int) -> list[Garbage]:
         """What the indexes of a collection may still hold and must forget."""
@@ -252,11 +277,11 @@ class Catalog:
 
     def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
         """Chunks of ready documents by id; ids that are not (or no longer) ready are left out."""
-        marks = ",".join("?" * len(ids))
         rows = self._rows(
             'SELECT chunks.id, document_id, doc, chunks.text, start, "end", page, heading, sha256 FROM chunks'
-            f" JOIN documents ON documents.id = document_id WHERE state = 'ready' AND chunks.id IN ({marks})",
-            *ids,
+            " JOIN documents ON documents.id = document_id"
+            " WHERE state = 'ready' AND chunks.id IN (SELECT value FROM json_each(?))",
+            json.dumps(list(ids)),
         )
         return {row["id"]: Chunk(**dict(row)) for row in rows}
 

@@ -71,6 +71,8 @@ def _pack(text: str, start: int, end: int, target: int, overlap: int) -> list[Sp
         back = stop
         while back - 1 > begin and units[stop - 1][1] - units[back - 1][0] <= overlap:
             back -= 1
+        while back < stop and units[stop][1] - units[back][0] > target:
+            back += 1  # what is repeated would leave no room for anything new
         begin = back
     return pieces
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from app.errors import EmbedderMismatch
@@ -10,6 +11,8 @@ from app.knowledge.embedder import Embedder, Fingerprint
 from app.knowledge.keywords import KeywordIndex
 from app.knowledge.vectors import VectorIndex
 from app.schema import ChunkSpan, ExtractedText
+
+log = logging.getLogger(__name__)
 
 _EMBED_AT_ONCE = 64  # chunks between two looks at the progress callback
 
@@ -49,8 +52,8 @@ class Collection:
         *,
         replaces: int | None = None,
         on_chunks: Callable[[int], None] = lambda done: None,
-    ) -> None:
-        """Add a document; the one it replaces answers until this one is whole.
+    ) -> int:
+        """Add a document and return its id; the one it replaces answers until this one is whole.
 
         ``on_chunks`` hears how many chunks are embedded; what it raises ends the work and leaves nothing behind.
         """
@@ -70,11 +73,19 @@ class Collection:
             )
             self.catalog.make_ready(document_id, replaces)
         except BaseException:
-            self.catalog.remove_documents([document_id])
-            self.sweep()
+            self._undo()
             raise
         if replaces is not None:
             self.sweep()
+        return document_id
+
+    def _undo(self) -> None:
+        """Drop the document that is half-way in; the reason why it stopped is told, not what fails here."""
+        try:
+            self.catalog.discard_pending()
+            self.sweep()
+        except Exception as error:  # pending and garbage are never returned, and the next start tries again
+            log.warning("what was half-way in could not be cleaned up: %s", error)
 
     def remove(self, document_ids: Sequence[int]) -> None:
         """Take documents out everywhere. They stop answering at once, before the indexes have forgotten them."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, pstdev
 
 Scores = Mapping[int, float]
+_FEW = 20
 
 
 def fuse(dense: Scores, keywords: Scores, *, trust: float) -> dict[int, float]:
@@ -13,19 +14,26 @@ def fuse(dense: Scores, keywords: Scores, *, trust: float) -> dict[int, float]:
 
     The scores of a leg are standardised over the candidates (mean 0, deviation 1), which keeps what ranks throw away:
     whether the first stands far out or hardly. A candidate that a leg did not return has that leg's lowest score.
+    Few candidates cannot tell a large lead from a small one (of two, each is one deviation from their mean); they are
+    filled up with chunks that hold no word of the question, whose BM25 is 0.
     ``trust`` (0 to 1) is how far the dense leg is believed; at 0 the keywords decide alone, unless they are silent.
     """
     candidates = list(dict.fromkeys([*keywords, *dense]))
     share = 0.5 * trust if keywords else 1.0
     from_dense = _standardised(candidates, dense)
-    from_keywords = _standardised(candidates, keywords)
+    from_keywords = _standardised(candidates, keywords, others=max(0, _FEW - len(candidates)))
     return {item: share * a + (1 - share) * b for item, a, b in zip(candidates, from_dense, from_keywords, strict=True)}
 
 
-def _standardised(candidates: Sequence[int], scores: Scores) -> list[float]:
+def _standardised(candidates: Sequence[int], scores: Scores, others: int = 0) -> list[float]:
+    """``others``: so many chunks that score 0 are counted in, and what the leg did not return scores 0 too."""
     if not scores:
         return [0.0] * len(candidates)
-    lowest = min(scores.values())
-    values = [scores.get(item, lowest) for item in candidates]
-    mean, deviation = fmean(values), pstdev(values)
+    lowest, highest = min(scores.values()), max(scores.values())
+    missing = 0.0 if others else lowest
+    if missing == highest:  # hits that are all alike, as a single one is, are still told from what was not found
+        missing -= 1
+    values = [scores.get(item, missing) for item in candidates]
+    sample = values + [0.0] * others
+    mean, deviation = fmean(sample), pstdev(sample)
     return [(value - mean) / deviation if deviation > 1e-9 else 0.0 for value in values]

@@ -10,16 +10,17 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from app.errors import DocumentError, DocumentMissing, UnsupportedFormat
+from app.errors import DamagedDocument, DocumentError, DocumentMissing, UnsupportedFormat
 from app.knowledge.catalog import SourceFile
 from app.knowledge.chunker import chunk
 from app.knowledge.collection import Collection
 from app.readers import read
-from app.schema import Failure, IngestReport, OnProgress, Progress
+from app.schema import ExtractedText, Failure, IngestReport, OnProgress, Progress
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class FoundFile:
     @property
     def source(self) -> str:
         """The file's absolute path as the catalog keeps it."""
-        return _printable(str(self.path))
+        return printable(str(self.path))
 
 
 def ingest(
@@ -59,61 +60,69 @@ def ingest(
     if gone:
         collection.remove(gone)
         report.removed = len(gone)
+    known = collection.catalog.sources(collection.row.id)
     for index, file in enumerate(found):
-        on_progress(Progress("reading", index, len(found), file.doc))
+        tell = partial(_tell, on_progress, index, len(found), file.doc)
+        tell("reading")
         try:
-            _ingest_one(collection, file, found, report, index, on_progress)
+            _ingest_one(collection, file, known, report, partial(tell, "embedding"))
         except DocumentError as error:
             report.failed.append(Failure(file.source, error.message, error.hint))
         except OSError as error:
-            report.failed.append(
-                Failure(
-                    file.source,
-                    f"{file.path.name} cannot be read: {error.strerror or error}.",
-                    "Check the file and its permissions.",
-                )
-            )
+            reason = f"{printable(file.path.name)} cannot be read: {error.strerror or error}."
+            report.failed.append(Failure(file.source, reason, "Check the file and its permissions."))
     on_progress(Progress("done", len(found), len(found)))
     report.seconds = round(time.monotonic() - began, 3)
     return report
 
 
+def _tell(on_progress: OnProgress, done: int, total: int, doc: str, stage: str, detail: str = "") -> None:
+    on_progress(Progress(stage, done, total, doc, detail))
+
+
 def _ingest_one(
     collection: Collection,
     file: FoundFile,
-    found: Sequence[FoundFile],
+    known: dict[str, SourceFile],
     report: IngestReport,
-    index: int,
-    on_progress: OnProgress,
+    on_chunks: Callable[[str], None],
 ) -> None:
-    known = collection.catalog.sources(collection.row.id)
+    """Bring one file up to date; ``known`` holds the documents by their file and is kept current."""
     before = known.get(file.source)
-    status = file.path.stat() if file.path.is_file() else None
-    stamp = f"{status.st_mtime_ns}:{status.st_ctime_ns}" if status else ""
-    if before and status and (before.size, before.stamp) == (status.st_size, stamp):
+    if not file.path.is_file():
+        raise UnsupportedFormat(f"{printable(file.path.name)} is not a regular file.", "Ingest files and folders only.")
+    status = file.path.stat()
+    stamp = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
+    if before and (before.size, before.stamp) == (status.st_size, stamp):
         report.unchanged += 1
         return
-    if status is None:
-        raise UnsupportedFormat(f"{file.path.name} is not a regular file.", "Ingest files and folders only.")
     digest = _sha256(file.path)
-    if before and before.sha256 == digest:
-        collection.catalog.touch(before.document_id, status.st_size, stamp)
+    same = before if before and before.sha256 == digest else _twin(known, digest)
+    if same:
+        if before and same is not before:  # two documents have become one
+            collection.remove([before.document_id])
+            del known[file.source]
+            report.removed += 1
+        if same is before or not os.path.lexists(same.source):  # written again, or moved here
+            collection.catalog.touch(same.document_id, file.source, status.st_size, stamp)
+            del known[same.source]
+            known[file.source] = replace(same, source=file.source, size=status.st_size, stamp=stamp)
+        else:
+            log.info("%s has the same content as %s and is not stored twice", file.doc, same.doc)
         report.unchanged += 1
         return
-    twin = next((other for other in known.values() if other.sha256 == digest), None)
-    if twin and not before:
-        log.info("%s has the same content as %s and is not stored twice", file.doc, twin.doc)
-        report.unchanged += 1
-        return
-    content = read(file.path)
+    content = _read(file.path)
     spans = chunk(content)
     doc = before.doc if before else _free_name(file, {other.doc for other in known.values()})
     entry = SourceFile(0, doc, file.source, digest, status.st_size, stamp)
-    collection.put(
-        entry, content, spans,
+    document_id = collection.put(
+        entry,
+        content,
+        spans,
         replaces=before.document_id if before else None,
-        on_chunks=lambda done: on_progress(Progress("embedding", index, len(found), file.doc, f"{done}/{len(spans)}")),
-    )  # fmt: skip
+        on_chunks=lambda done: on_chunks(f"{done}/{len(spans)}"),
+    )
+    known[file.source] = replace(entry, document_id=document_id)
     report.chunks += len(spans)
     if before:
         report.updated += 1
@@ -121,33 +130,72 @@ def _ingest_one(
         report.added += 1
 
 
+def _twin(known: Mapping[str, SourceFile], digest: str) -> SourceFile | None:
+    """The document of this content, unless its file has other content by now and will take it along."""
+    for other in known.values():
+        if other.sha256 == digest and not _rewritten(other):
+            return other
+    return None
+
+
+def _rewritten(file: SourceFile) -> bool:
+    try:
+        return _sha256(Path(file.source)) != file.sha256
+    except OSError:  # gone, or out of reach: what is known of it still holds
+        return False
+
+
+def _read(path: Path) -> ExtractedText:
+    try:
+        return read(path)
+    except (DocumentError, OSError):
+        raise
+    except Exception as error:  # the fault of a library must not keep the other files out
+        log.exception("reading %s failed", printable(str(path)))
+        raise DamagedDocument(
+            f"{printable(path.name)} could not be read: {type(error).__name__}.", "The log has the details."
+        ) from error
+
+
 def _discover(paths: Sequence[Path], skip: Path | None, report: IngestReport) -> list[FoundFile]:
     found: dict[Path, FoundFile] = {}
     for given in paths:
         path = Path(os.path.abspath(given.expanduser()))
-        if path.is_dir():
+        if os.path.isdir(path):  # unlike Path's, it says no where we may not look
             for file in _walk(path, skip, report):
-                found.setdefault(file, FoundFile(file, _printable(file.relative_to(path).as_posix()), path))
-        elif path.exists():
-            found.setdefault(path, FoundFile(path, _printable(path.name), path.parent))
+                found.setdefault(file, FoundFile(file, printable(file.relative_to(path).as_posix()), path))
+        elif os.path.exists(path):
+            found.setdefault(path, FoundFile(path, printable(path.name), path.parent))
         else:
-            raise DocumentMissing(f"There is no file or folder {given}.", "Check the path; nothing was changed.")
+            raise DocumentMissing(
+                f"There is no file or folder {printable(str(given))}.", "Check the path; nothing was changed."
+            )
     return list(found.values())
 
 
 def _walk(folder: Path, skip: Path | None, report: IngestReport) -> Iterator[Path]:
     def failed(error: OSError) -> None:
-        reason = f"The folder {error.filename} cannot be read: {error.strerror}."
-        report.failed.append(Failure(str(error.filename), reason, "Check the folder's permissions."))
+        name = printable(str(error.filename))
+        reason = f"The folder {name} cannot be read: {error.strerror}."
+        report.failed.append(Failure(name, reason, "Check the folder's permissions."))
 
+    skipped = os.path.realpath(skip) if skip else None
     for parent, folders, files in os.walk(folder, onerror=failed):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and Path(parent, name) != skip)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and os.path.realpath(os.path.join(parent, name)) != skipped
+        )
         yield from (Path(parent, name) for name in sorted(files) if not name.startswith("."))
 
 
 def _gone(collection: Collection, paths: Iterable[Path], found: Sequence[FoundFile], report: IngestReport) -> list[int]:
-    """Documents whose file was below one of the folders and is there no more; unreadable folders lose nothing."""
-    folders = [os.path.abspath(path.expanduser()) for path in paths if path.expanduser().is_dir()]
+    """Documents whose file was below one of the folders and is there no more.
+
+    Unreadable folders lose nothing, nor do files that are there but not looked at (hidden, or uploaded ones in a data
+    folder inside the folder).
+    """
+    folders = [os.path.abspath(path.expanduser()) for path in paths if os.path.isdir(path.expanduser())]
     unreadable = [failure.path for failure in report.failed]
     present = {file.source for file in found}
     return [
@@ -156,11 +204,12 @@ def _gone(collection: Collection, paths: Iterable[Path], found: Sequence[FoundFi
         if source not in present
         and any(_below(source, folder) for folder in folders)
         and not any(_below(source, folder) for folder in unreadable)
+        and not os.path.isfile(source)
     ]
 
 
 def _below(source: str, folder: str) -> bool:
-    return source.startswith(_printable(folder).rstrip("/\\") + os.sep)
+    return source.startswith(printable(folder).rstrip("/\\") + os.sep)
 
 
 def _free_name(file: FoundFile, taken: set[str]) -> str:
@@ -169,7 +218,7 @@ def _free_name(file: FoundFile, taken: set[str]) -> str:
     return next((name for name in names if name not in taken), file.source)
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
     """A path as text that any store and any JSON takes, whatever bytes the file system holds."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 

@@ -72,9 +72,11 @@ class KeywordIndex:
         return [(searcher.doc(address)["chunk"][0], score) for score, address in hits]
 
     def document_frequencies(self, words: Iterable[str]) -> tuple[int, dict[str, int]]:
-        """How many chunks there are, and how many of them hold each term."""
+        """How many chunks there are, and about how many of them hold each term."""
         searcher = self._index.searcher()
-        return searcher.num_docs, {word: searcher.doc_freq("body", word) for word in words}
+        size = searcher.num_docs
+        # tantivy goes on counting the terms of removed chunks until it merges their segment.
+        return size, {word: min(size, searcher.doc_freq("body", word)) for word in words}
 
     def destroy(self) -> None:
         """Delete the index from disk."""

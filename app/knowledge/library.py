@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from app.errors import CollectionError, DataFolderError, DocumentMissing
 from app.knowledge.catalog import Catalog, SourceFile
 from app.knowledge.collection import Collection
 from app.knowledge.embedder import Embedder
-from app.knowledge.ingestion import ingest
+from app.knowledge.ingestion import ingest, printable
 from app.knowledge.keywords import KeywordIndex
 from app.knowledge.understanding import understanding
 from app.knowledge.vectors import VectorIndex, open_client
@@ -99,9 +100,11 @@ class Knowledge:
         self, paths: Sequence[Path], name: str | None = None, on_progress: OnProgress = lambda progress: None
     ) -> IngestReport:
         """Bring a collection (made on first use) up to date with files and folders; one ingestion at a time."""
-        missing = next((path for path in paths if not path.expanduser().exists()), None)
+        missing = next((path for path in paths if not os.path.exists(path.expanduser())), None)
         if missing is not None:
-            raise DocumentMissing(f"There is no file or folder {missing}.", "Check the path; nothing was changed.")
+            raise DocumentMissing(
+                f"There is no file or folder {printable(str(missing))}.", "Check the path; nothing was changed."
+            )
         with self._writing:
             return ingest(self.collection(name, create=True), paths, on_progress=on_progress, skip=self.folder)
 

@@ -54,34 +54,43 @@ class HybridRetriever(BaseRetriever):
         trust_of: Callable[[Language], float] = self.trust
         trust = trust_of(spoken)
         candidates = _CANDIDATES + k
-        keywords = dict(self.collection.keywords.search(question, candidates))
+        keywords, chunks = self._ready(lambda most: self.collection.keywords.search(question, most), candidates)
         dense: dict[int, float] = {}
         if trust > 0 or not keywords:
             vector = self.collection.embedder.embed([question])[0]
-            dense = dict(self.collection.vectors.search(vector, candidates))
-        chunks = self.collection.catalog.chunks(list(dict.fromkeys([*keywords, *dense])))
-        scores = fuse(_known(dense, chunks), _known(keywords, chunks), trust=trust)
+            dense, near = self._ready(lambda most: self.collection.vectors.search(vector, most), candidates)
+            chunks |= near
+        scores = fuse(dense, keywords, trust=trust)
         for item in scores:
             if language(chunks[item].text) == spoken:
                 scores[item] += _LANGUAGE_BONUS
         ranked = sorted(scores, key=lambda item: (-scores[item], item))
         passages = tuple(_passage(chunks[item], scores[item]) for item in ranked[:k])
         value = relevance(
-            max((dense[item] for item in dense if item in chunks), default=0.0),
+            max(dense.values(), default=0.0),
             self._coverage(question, [chunks[item] for item in ranked[:_JUDGED]]),
             trust=trust,
         )
         return SearchResult(passages, bool(passages) and is_relevant(value, self.strictness), value)
+
+    def _ready(
+        self, search: Callable[[int], list[tuple[int, float]]], wanted: int
+    ) -> tuple[dict[int, float], dict[int, Chunk]]:
+        """The ``wanted`` best of a leg with their chunks; what is not ready, or is removed, takes nobody's place."""
+        most = wanted
+        while True:
+            hits = search(most)
+            chunks = self.collection.catalog.chunks([item for item, _ in hits])
+            if len(chunks) >= wanted or len(hits) < most:
+                best = [(item, score) for item, score in hits if item in chunks][:wanted]
+                return dict(best), {item: chunks[item] for item, _ in best}
+            most *= 4
 
     def _coverage(self, question: str, chunks: list[Chunk]) -> float:
         words = set(terms(question))
         size, frequencies = self.collection.keywords.document_frequencies(words)
         held = [set(terms(f"{chunk.doc} {chunk.heading} {chunk.text}")) for chunk in chunks]
         return coverage(words, held, frequencies, size)
-
-
-def _known(scores: dict[int, float], chunks: dict[int, Chunk]) -> dict[int, float]:
-    return {item: score for item, score in scores.items() if item in chunks}
 
 
 def _passage(chunk: Chunk, score: float) -> Passage:

@@ -1,0 +1,324 @@
+"""The catalog: what is ready answers, all else does not; what is removed leaves no trace."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.errors import DataFolderError
+from app.knowledge.catalog import Catalog, CollectionRow
+from app.schema import ChunkSpan, ExtractedText, Heading, Page
+from tests.knowledge.parts import bytes_below, extracted, file, spans
+
+SECRET = "Zwischenprüfungsgeheimnis"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "catalog.sqlite3"
+
+
+@pytest.fixture
+def catalog(path: Path) -> Iterator[Catalog]:
+    catalog = Catalog(path)
+    yield catalog
+    catalog.close()
+
+
+@pytest.fixture
+def row(catalog: Catalog) -> CollectionRow:
+    return catalog.create_collection("default", "words", "abc", 48)
+
+
+def add(
+    catalog: Catalog, row: CollectionRow, name: str, text: str, replaces: int | None = None
+) -> tuple[int, list[int]]:
+    """A ready document in chunks of ten characters."""
+    document_id, chunk_ids = catalog.add_pending(row.id, file(name, text), extracted(text), spans(text, 10))
+    catalog.make_ready(document_id, replaces)
+    return document_id, chunk_ids
+
+
+# collections
+
+
+def test_a_collection_remembers_its_embedder(catalog: Catalog, row: CollectionRow) -> None:
+    catalog.create_collection("中文", "other", "def", 8)
+
+    assert catalog.collection("default") == row == CollectionRow(row.id, "default", "words", "abc", 48)
+    assert [item.name for item in catalog.collections()] == ["default", "中文"]
+    assert catalog.collection("none") is None
+
+
+def test_everything_is_there_again_after_a_restart(path: Path) -> None:
+    first = Catalog(path)
+    row = first.create_collection("default", "words", "abc", 48)
+    text = "Zero \0 byte, 𠮷, 中文 and\r\nline ends"
+    pages, headings = (Page(1, 0, 5), Page(2, 5, len(text))), (Heading(0, 1, "标题"),)
+    document_id, ids = first.add_pending(
+        row.id, file("a.txt", text), ExtractedText(text, pages, headings), [ChunkSpan(2, 9, 1, "标题")]
+    )
+    first.make_ready(document_id)
+    first.close()
+
+    second = Catalog(path)
+    assert second.collections() == [row]
+    assert second.content(document_id) == ExtractedText(text, pages, headings)
+    chunk = second.chunks(ids)[ids[0]]
+    assert (chunk.text, chunk.start, chunk.end, chunk.page, chunk.heading) == (text[2:9], 2, 9, 1, "标题")
+    assert (chunk.doc, chunk.document_id, chunk.sha256) == ("a.txt", document_id, file("a.txt", text).sha256)
+    second.close()
+
+
+# pending and ready
+
+
+def test_a_pending_document_is_seen_nowhere(catalog: Catalog, row: CollectionRow) -> None:
+    document_id, ids = catalog.add_pending(
+        row.id, file("a.txt", "hello there"), extracted("hello there"), spans("hello there", 4)
+    )
+
+    assert len(ids) == 3
+    assert catalog.chunks(ids) == {}
+    assert catalog.documents(row.id) == []
+    assert catalog.sources(row.id) == {}
+    assert catalog.content(document_id) is None
+    assert catalog.file_of(document_id) is None
+    assert catalog.garbage(row.id) == []
+
+
+def test_a_ready_document_is_seen_everywhere(catalog: Catalog, row: CollectionRow) -> None:
+    document_id, ids = add(catalog, row, "a.txt", "hello there")
+
+    assert list(catalog.chunks(ids)) == ids
+    assert [(info.doc, info.chunks, info.state, info.size) for info in catalog.documents(row.id)] == [
+        ("a.txt", 2, "ready", 11)
+    ]
+    assert catalog.sources(row.id)["/docs/a.txt"].document_id == document_id
+    assert catalog.file_of(document_id) == catalog.sources(row.id)["/docs/a.txt"]
+
+
+def test_what_was_interrupted_is_dropped_and_becomes_garbage(catalog: Catalog, row: CollectionRow) -> None:
+    kept, _ = add(catalog, row, "kept.txt", "stays")
+    half, ids = catalog.add_pending(row.id, file("b.txt", "b" * 25), extracted("b" * 25), spans("b" * 25, 10))
+
+    catalog.discard_pending()
+
+    assert [info.id for info in catalog.documents(row.id)] == [kept]
+    assert [(item.document_id, list(item.chunk_ids)) for item in catalog.garbage(row.id)] == [(half, ids)]
+    with pytest.raises(sqlite3.IntegrityError):
+        catalog._db.execute(
+            "INSERT INTO chunks (document_id, start, \"end\", heading, text) VALUES (?, 0, 1, '', '')", (half,)
+        )
+
+
+def test_a_new_version_takes_over_in_one_step(catalog: Catalog, row: CollectionRow) -> None:
+    old, old_ids = add(catalog, row, "a.txt", "the old text")
+    new, new_ids = catalog.add_pending(
+        row.id, file("a.txt", "the new text"), extracted("the new text"), spans("the new text", 6)
+    )
+    assert list(catalog.chunks([*old_ids, *new_ids])) == old_ids
+
+    catalog.make_ready(new, replaces=old)
+
+    assert list(catalog.chunks([*old_ids, *new_ids])) == new_ids
+    assert [info.id for info in catalog.documents(row.id)] == [new]
+    assert [item.document_id for item in catalog.garbage(row.id)] == [old]
+
+
+def test_a_version_that_cannot_take_over_leaves_the_old_one(catalog: Catalog, row: CollectionRow) -> None:
+    old, old_ids = add(catalog, row, "a.txt", "the old text")
+    new, new_ids = catalog.add_pending(row.id, file("a.txt", "new"), extracted("new"), spans("new", 6))
+    catalog._db.execute("CREATE TRIGGER stop BEFORE UPDATE ON documents BEGIN SELECT RAISE(ABORT, 'stopped'); END")
+
+    with pytest.raises(sqlite3.IntegrityError, match="stopped"):
+        catalog.make_ready(new, replaces=old)
+
+    assert list(catalog.chunks([*old_ids, *new_ids])) == old_ids
+    assert catalog.garbage(row.id) == []
+
+
+def test_a_touched_file_keeps_its_document(catalog: Catalog, row: CollectionRow) -> None:
+    document_id, ids = add(catalog, row, "a.txt", "hello")
+
+    catalog.touch(document_id, "/moved/a.txt", 5, "2:2")
+
+    assert list(catalog.chunks(ids)) == ids
+    source = catalog.sources(row.id)["/moved/a.txt"]
+    assert (source.document_id, source.stamp) == (document_id, "2:2")
+
+
+# removal
+
+
+def test_a_removed_document_is_gone_and_listed_as_garbage_until_it_is_forgotten(
+    catalog: Catalog, row: CollectionRow
+) -> None:
+    one, ids = add(catalog, row, "a.txt", "a" * 35)
+    two, others = add(catalog, row, "b.txt", "b" * 5)
+
+    catalog.remove_documents([one])
+
+    assert list(catalog.chunks([*ids, *others])) == others
+    assert catalog.content(one) is None
+    assert [(item.document_id, list(item.chunk_ids)) for item in catalog.garbage(row.id)] == [(one, ids)]
+    catalog.forget_garbage([one, two])
+    assert catalog.garbage(row.id) == []
+    assert list(catalog.chunks(others)) == others
+
+
+def test_removing_what_is_not_there_changes_nothing(catalog: Catalog, row: CollectionRow) -> None:
+    add(catalog, row, "a.txt", "a")
+
+    catalog.remove_documents([4711])
+
+    assert len(catalog.documents(row.id)) == 1
+    assert catalog.garbage(row.id) == []
+
+
+def test_a_document_without_chunks_can_be_removed(catalog: Catalog, row: CollectionRow) -> None:
+    document_id, _ = add(catalog, row, "empty.txt", "")
+
+    catalog.remove_documents([document_id])
+
+    assert [list(item.chunk_ids) for item in catalog.garbage(row.id)] == [[]]
+
+
+def test_ids_are_never_used_again(catalog: Catalog, row: CollectionRow) -> None:
+    """An index that still holds a removed chunk must not find another document under its id."""
+    seen: set[int] = set()
+    documents: set[int] = set()
+    for _ in range(5):
+        document_id, ids = add(catalog, row, "a.txt", "a" * 35)
+        assert not seen & set(ids) and document_id not in documents
+        seen |= set(ids)
+        documents.add(document_id)
+        catalog.remove_documents([document_id])
+
+
+@pytest.mark.parametrize("way", ["remove", "replace", "interrupt"])
+def test_no_trace_of_a_removed_text_is_left_in_the_files(
+    catalog: Catalog, row: CollectionRow, tmp_path: Path, way: str
+) -> None:
+    kept, kept_ids = add(catalog, row, "kept.txt", "What stays behind. " * 400)
+    text = f"{SECRET} " * 3000  # many pages, overflow pages among them
+    if way == "interrupt":
+        catalog.add_pending(row.id, file("s.txt", text), extracted(text), spans(text, 500))
+        assert SECRET.encode() in bytes_below(tmp_path, "catalog.sqlite3*")
+        catalog.discard_pending()
+    else:
+        document_id, _ = add(catalog, row, "s.txt", text)
+        assert SECRET.encode() in bytes_below(tmp_path, "catalog.sqlite3*")
+        if way == "remove":
+            catalog.remove_documents([document_id])
+        else:
+            add(catalog, row, "s.txt", "harmless", replaces=document_id)
+
+    assert SECRET.encode() not in bytes_below(tmp_path, "catalog.sqlite3*")
+    assert len(catalog.chunks(kept_ids)) == len(kept_ids)
+    assert catalog.content(kept) is not None
+
+
+def test_the_space_of_a_removed_document_is_given_back(catalog: Catalog, row: CollectionRow, tmp_path: Path) -> None:
+    before = len(bytes_below(tmp_path, "catalog.sqlite3*"))
+    document_id, _ = add(catalog, row, "big.txt", "big " * 500_000)
+    assert len(bytes_below(tmp_path, "catalog.sqlite3*")) > 2_000_000
+
+    catalog.remove_documents([document_id])
+
+    assert len(bytes_below(tmp_path, "catalog.sqlite3*")) < before + 100_000
+
+
+# what can go wrong
+
+
+def test_a_newer_catalog_is_refused_and_left_alone(path: Path) -> None:
+    Catalog(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+
+    with pytest.raises(DataFolderError, match=r"catalog\.sqlite3 was written by a newer Hotswap\."):
+        Catalog(path)
+    db = sqlite3.connect(path)
+    assert db.execute("PRAGMA user_version").fetchone() == (99,)
+    db.close()
+
+
+def test_a_file_that_is_no_database_is_told(path: Path) -> None:
+    path.write_bytes(b"no database" * 1000)
+
+    with pytest.raises(DataFolderError, match="The catalog is damaged: file is not a database") as caught:
+        Catalog(path)
+    assert "DATA_DIR" in caught.value.hint
+
+
+def test_a_file_that_cannot_be_opened_is_told(path: Path) -> None:
+    path.mkdir()
+
+    with pytest.raises(DataFolderError, match="The catalog could not be used: unable to open database file"):
+        Catalog(path)
+
+
+def test_a_catalog_that_is_read_only_is_told_and_still_read(catalog: Catalog, row: CollectionRow) -> None:
+    _, ids = add(catalog, row, "a.txt", "hello")
+    catalog._db.execute("PRAGMA query_only = ON")
+
+    with pytest.raises(DataFolderError, match="readonly") as caught:
+        add(catalog, row, "b.txt", "more")
+
+    assert "writable" in caught.value.hint
+    assert list(catalog.chunks(ids)) == ids
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(catalog: Catalog, row: CollectionRow) -> None:
+    document_id, ids = add(catalog, row, "a.txt", "hello")
+    pages = catalog._db.execute("PRAGMA page_count").fetchone()[0]
+    catalog._db.execute(f"PRAGMA max_page_count = {pages + 1}")
+    big = "too much " * 10_000
+
+    with pytest.raises(DataFolderError, match="full") as caught:
+        add(catalog, row, "b.txt", big)
+
+    assert "free space" in caught.value.hint
+    assert [info.id for info in catalog.documents(row.id)] == [document_id]
+    assert list(catalog.chunks(ids)) == ids
+    catalog._db.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    add(catalog, row, "b.txt", big)  # and goes on once there is space again
+
+
+def test_chunks_can_be_asked_for_in_any_number(catalog: Catalog, row: CollectionRow) -> None:
+    _, ids = add(catalog, row, "a.txt", "x" * 100)
+
+    assert catalog.chunks([]) == {}
+    assert set(catalog.chunks([*ids, *range(1000, 300_000)])) == set(ids)
+
+
+def test_readers_and_a_writer_do_not_meet(catalog: Catalog, row: CollectionRow) -> None:
+    """A replaced document is always there exactly once, whoever looks."""
+    current, _ = add(catalog, row, "a.txt", "version 0")
+    counts: set[int] = set()
+    errors: list[Exception] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        try:
+            while not stop.is_set():
+                counts.add(len(catalog.documents(row.id)))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for version in range(1, 20):
+        current, _ = add(catalog, row, "a.txt", f"version {version}", replaces=current)
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    assert (counts, errors) == ({1}, [])

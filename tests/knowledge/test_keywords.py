@@ -1,0 +1,179 @@
+"""The keyword index: BM25 over our own terms."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from app.knowledge.keywords import KeywordIndex
+from app.text import terms
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> KeywordIndex:
+    return KeywordIndex(tmp_path / "keywords")
+
+
+def ids(index: KeywordIndex, question: str, k: int = 10) -> list[int]:
+    return [item for item, _ in index.search(question, k)]
+
+
+def test_scores_are_bm25(index: KeywordIndex) -> None:
+    """Robertson's formula with k1 = 1.2 and b = 0.75; tantivy keeps lengths exactly up to 40 terms."""
+    texts = {1: "cat dog", 2: "cat cat bird fish", 3: "horse", 4: "dog bird horse cow pig cat"}
+    for document, text in texts.items():
+        index.add(document, [(document * 10, text)])
+    index.remove([99])
+
+    bags = {document: Counter(terms(text)) for document, text in texts.items()}
+    mean = sum(bag.total() for bag in bags.values()) / len(bags)
+
+    def bm25(document: int, question: str) -> float:
+        bag, score = bags[document], 0.0
+        for term in terms(question):
+            holding = sum(term in other for other in bags.values())
+            idf = math.log(1 + (len(bags) - holding + 0.5) / (holding + 0.5))
+            frequency = bag[term]
+            score += idf * frequency * 2.2 / (frequency + 1.2 * (0.25 + 0.75 * bag.total() / mean))
+        return score
+
+    found = dict(index.search("cats, a bird?", 10))
+
+    assert set(found) == {10, 20, 40}
+    for item, score in found.items():
+        assert score == pytest.approx(bm25(item // 10, "cats, a bird?"), rel=1e-4)
+
+
+def test_the_best_come_first_and_k_is_the_most(index: KeywordIndex) -> None:
+    index.add(1, [(number, "engine " + "filler " * number) for number in range(1, 30)])
+
+    assert ids(index, "engine", 5) == [1, 2, 3, 4, 5]
+    scores = [score for _, score in index.search("engine", 29)]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_repeated_word_of_the_question_counts_as_often(index: KeywordIndex) -> None:
+    index.add(1, [(1, "alpha"), (2, "beta")])
+
+    assert ids(index, "alpha beta beta") == [2, 1]
+    assert ids(index, "alpha alpha beta") == [1, 2]
+
+
+def test_chinese_is_found_by_its_words(index: KeywordIndex) -> None:
+    index.add(1, [(1, "显存不足时减小上下文长度"), (2, "北京是中国的首都"), (3, "上海自来水来自海上")])
+
+    assert ids(index, "显存不够怎么办？")[0] == 1
+    assert ids(index, "中国首都在哪里") == [2]
+    assert ids(index, "海水") == []  # two characters that stand nowhere side by side as a word
+
+
+def test_case_width_accents_and_endings_make_no_difference(index: KeywordIndex) -> None:
+    index.add(1, [(1, "Serving MODELS at the café")])
+
+    for question in ("model", "ＳＥＲＶＥ", "cafe", "models serve"):
+        assert ids(index, question) == [1]
+
+
+@pytest.mark.parametrize("question", ["", " \n", "?!。", "the of and", "什么的", "unheard"])
+def test_a_question_without_known_words_finds_nothing(index: KeywordIndex, question: str) -> None:
+    index.add(1, [(1, "the engine of the product 的 什么")])
+
+    assert index.search(question, 10) == []
+
+
+@pytest.mark.parametrize(
+    "question", ['"open quote', "body:engine", "a AND (b OR", "engine^9", "*", "[1 TO 2]", "\\", "-engine +"]
+)
+def test_a_question_is_words_and_never_a_query_language(index: KeywordIndex, question: str) -> None:
+    index.add(1, [(1, "engine")])
+
+    assert ids(index, question) in ([], [1])
+
+
+def test_an_empty_index_finds_nothing(index: KeywordIndex) -> None:
+    assert index.search("engine", 10) == []
+    assert index.document_frequencies(["engin"]) == (0, {"engin": 0})
+    index.remove([1])
+
+
+def test_removed_documents_are_forgotten(index: KeywordIndex) -> None:
+    index.add(1, [(1, "engine one"), (2, "engine two")])
+    index.add(2, [(3, "engine three")])
+
+    index.remove([1, 77])
+
+    assert ids(index, "engine") == [3]
+    assert ids(index, "two") == []
+
+
+def test_adding_a_document_again_replaces_it(index: KeywordIndex) -> None:
+    index.add(1, [(1, "old")])
+    index.add(1, [(2, "new")])
+
+    assert ids(index, "old") == []
+    assert ids(index, "new") == [2]
+
+
+def test_frequencies_never_exceed_the_number_of_chunks(index: KeywordIndex) -> None:
+    """tantivy counts the terms of removed chunks until it merges; a share over one would turn relevance round."""
+    for document in range(10):
+        index.add(document, [(document, f"engine word{document}")])
+    for document in range(0, 10, 2):
+        index.remove([document])
+        size, frequencies = index.document_frequencies(["engin", "nowher"])
+        assert frequencies["nowher"] == 0
+        assert 0 < frequencies["engin"] <= size == 10 - document // 2 - 1
+
+
+def test_everything_is_there_after_opening_it_again(tmp_path: Path) -> None:
+    first = KeywordIndex(tmp_path / "keywords")
+    first.add(1, [(1, "engine"), (2, "显存")])
+    del first
+
+    second = KeywordIndex(tmp_path / "keywords")
+    assert ids(second, "engine") == [1]
+    assert ids(second, "显存") == [2]
+
+
+def test_a_very_long_word_and_a_very_long_question_are_harmless(index: KeywordIndex) -> None:
+    index.add(1, [(1, "x" * 200_000 + " engine")])
+
+    assert ids(index, "engine") == [1]
+    assert ids(index, "x" * 200_000) in ([], [1])
+    assert ids(index, " ".join(f"word{number}" for number in range(5000)) + " engine") == [1]
+
+
+def test_searching_while_writing(index: KeywordIndex) -> None:
+    index.add(0, [(0, "always here")])
+    errors: list[Exception] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        try:
+            while not stop.is_set():
+                assert 0 in ids(index, "always", 100)
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    for document in range(1, 6):
+        index.add(document, [(document, f"always {document}")])
+        index.remove([document])
+    stop.set()
+    thread.join()
+
+    assert errors == []
+
+
+def test_a_destroyed_index_is_gone_from_disk(tmp_path: Path) -> None:
+    index = KeywordIndex(tmp_path / "keywords")
+    index.add(1, [(1, "engine")])
+
+    index.destroy()
+
+    assert not (tmp_path / "keywords").exists()

@@ -53,6 +53,9 @@ class Knowledge:
         """Let go of the files."""
         with self._lock:
             self._open.clear()
+            if "_client" in vars(self):  # cached: it was used
+                self._client.close()
+                del self._client
             self._catalog.close()
 
     @cached_property

@@ -45,7 +45,7 @@ def indexed(collection: Collection) -> tuple[set[int], set[int]]:
 
 
 def ready_ids(collection: Collection) -> set[int]:
-    return set(collection.catalog.chunks(range(1, 1000)))
+    return set(collection.catalog.chunks(range(1, 100_000)))
 
 
 def consistent(collection: Collection) -> bool:
@@ -284,6 +284,21 @@ def test_kill_9_at_any_step_leaves_one_whole_version(
     later.ingest([folder])
     assert found(later, "engine runs Perkins Zephyr") == {"Zephyr"}
     assert consistent(later.collection())
+
+
+def test_what_another_process_wrote_is_seen_after_opening_again(
+    settings: Settings, folder: Path, open_again: Open
+) -> None:
+    for text in (OLD, NEW, OLD):
+        for number in range(6):
+            (folder / f"{number}.txt").write_text(text * (number + 1) + str(number))
+        with child(settings, folder, "any") as process:
+            _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+
+        knowledge = open_again()
+        assert consistent(knowledge.collection())
+        knowledge.close()
 
 
 def kill_after(delay: Callable[[], float], settings: Settings, folder: Path) -> None:

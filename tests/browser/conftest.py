@@ -60,8 +60,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, slow_model: servers.Server)
     running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Ends with each file: while Playwright runs, its event loop stands in the way of every test that wants its own."""
     path = find_browser()
     assert path, "the page's tests need Chromium; `make test` says how to install it"
     with sync_playwright() as playwright:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,20 @@ class KeywordIndex:
         self._index = tantivy.Index(self._schema, path=str(folder))
         self._lock = threading.Lock()
 
+    @contextmanager
+    def _writer(self) -> Iterator[Any]:
+        with self._lock, self._index.writer(_WRITER_HEAP, 1) as writer:
+            # A process that was killed may have left files of the commit that it was about to make, and tantivy
+            # does not write over them.
+            writer.garbage_collect_files()
+            yield writer
+
     def add(self, document_id: int, chunks: Iterable[tuple[int, str]]) -> None:
         """Index the chunks (id, text) of one document, all or none; what it had before is replaced."""
         import tantivy
 
         rows = [(chunk_id, " ".join(terms(text))) for chunk_id, text in chunks]
-        with self._lock, self._index.writer(_WRITER_HEAP, 1) as writer:
+        with self._writer() as writer:
             writer.delete_documents_by_term("document", document_id)
             for chunk_id, body in rows:
                 writer.add_document(tantivy.Document(chunk=chunk_id, document=document_id, body=body))
@@ -49,7 +58,7 @@ class KeywordIndex:
 
     def remove(self, document_ids: Iterable[int]) -> None:
         """Forget these documents and free what they took on disk."""
-        with self._lock, self._index.writer(_WRITER_HEAP, 1) as writer:
+        with self._writer() as writer:
             for document_id in document_ids:
                 writer.delete_documents_by_term("document", document_id)
             writer.commit()

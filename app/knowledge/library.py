@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -24,6 +25,8 @@ from app.text import Language
 
 if TYPE_CHECKING:
     from app.knowledge.retriever import HybridRetriever
+
+log = logging.getLogger(__name__)
 
 DEFAULT_COLLECTION = "default"
 _NAME = re.compile(r"[\w][\w .-]{0,62}", re.UNICODE)
@@ -169,5 +172,9 @@ class Knowledge:
         """Clean up after a crash: drop what was half-way in, finish what was half-way out. For the folder's owner."""
         self._catalog.discard_pending()
         for row in self._catalog.collections():
-            if self._catalog.garbage(row.id):  # opening a collection is slow; most starts need none
+            if not self._catalog.garbage(row.id):  # opening a collection is slow; most starts need none
+                continue
+            try:
                 self.collection(row.name).sweep()
+            except Exception:  # garbage is never returned; it must not keep the product from starting
+                log.exception("collection %r could not be cleaned up; the next start tries again", row.name)

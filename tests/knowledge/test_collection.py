@@ -144,6 +144,22 @@ def test_what_the_indexes_could_not_forget_is_still_never_returned_and_swept_at_
     assert later.collection().catalog.garbage(collection.row.id) == []
 
 
+def test_garbage_that_cannot_be_swept_does_not_keep_the_product_from_starting(
+    collection: Collection, knowledge: Knowledge, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = put(collection, OLD)
+    put(collection, NEW, "b.txt")
+    collection.catalog.remove_documents([gone])
+    with pytest.MonkeyPatch.context() as patch:
+        break_at("keywords.remove", collection, patch, RuntimeError("broken"))
+        knowledge.recover()
+
+    assert "could not be cleaned up" in caplog.text
+    assert found(knowledge, "engine runs Perkins Zephyr") == {"Zephyr"}
+    knowledge.recover()
+    assert consistent(collection)
+
+
 def test_the_reason_is_told_also_where_cleaning_up_fails_too(
     collection: Collection, open_again: Open, caplog: pytest.LogCaptureFixture
 ) -> None:

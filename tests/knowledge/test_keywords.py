@@ -170,6 +170,24 @@ def test_searching_while_writing(index: KeywordIndex) -> None:
     assert errors == []
 
 
+def test_a_commit_that_a_kill_cut_off_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    """Killed after the list of deleted rows is written and before the commit names it."""
+    first = KeywordIndex(tmp_path / "keywords")
+    for document in range(10):
+        first.add(document, [(document, f"engine word{document}")])
+    committed = tmp_path / "keywords" / "meta.json"
+    before, files = committed.read_bytes(), set(committed.parent.iterdir())
+    first.remove([3])
+    assert any(path.suffix == ".del" for path in set(committed.parent.iterdir()) - files)
+    del first
+    committed.write_bytes(before)
+
+    second = KeywordIndex(tmp_path / "keywords")
+    assert len(ids(second, "engine")) == 10
+    second.remove([3])
+    assert set(ids(second, "engine")) == set(range(10)) - {3}
+
+
 def test_a_destroyed_index_is_gone_from_disk(tmp_path: Path) -> None:
     index = KeywordIndex(tmp_path / "keywords")
     index.add(1, [(1, "engine")])

@@ -211,9 +211,9 @@ def _ask(args: argparse.Namespace) -> int:
         _print_json(answer)
         return 0
     print()
-    for citation in answer["citations"]:
-        page = f", page {citation['page']}" if citation["page"] else ""
-        print(f"[{citation['n']}] {citation['doc']}{page}")
+    # Several quotes of one passage are several citations; people want its name once.
+    for number, doc, page in dict.fromkeys((item["n"], item["doc"], item["page"]) for item in answer["citations"]):
+        print(f"[{number}] {doc}{f', page {page}' if page else ''}")
     model = f" · {answer['model']}" if answer["model"] else ""
     incomplete = "" if answer["complete"] else " · the answer is incomplete"
     sys.stderr.write(f"({answer['engine'] or 'no engine was asked'}{model}{incomplete})\n")

@@ -50,7 +50,8 @@ def shown_value(key: str, value: object) -> str:
 def did_you_mean(name: str, known: Iterable[str], *, otherwise: bool = True) -> str:
     """`` (did you mean X?)``, or where nothing is near and ``otherwise`` asks for it, all that is known."""
     choices = {choice.casefold(): choice for choice in known}
-    near = difflib.get_close_matches(name.casefold(), sorted(choices), n=1, cutoff=0.6)
+    begun = [choice for choice in sorted(choices) if name and choice.startswith(name.casefold())]
+    near = begun or difflib.get_close_matches(name.casefold(), sorted(choices), n=1, cutoff=0.6)
     if near:
         return f" (did you mean {choices[near[0]]}?)"
     return f" (there are {', '.join(sorted(choices.values()))})" if otherwise else ""

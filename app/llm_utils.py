@@ -43,13 +43,13 @@ def build_llm(settings: Settings | None = None) -> BaseChatModel:
 
 
 def build_retriever(settings: Settings | None = None, collection: str | None = None) -> BaseRetriever:
-    """A retriever over the documents in ``DATA_DIR``; make it once, it owns the folder.
+    """A retriever over the documents in ``DATA_DIR``; make it once. It reads, also beside a running server.
 
     It gives no documents at all for a question that they are not about.
 
     Raises:
         ConfigError: a setting is wrong.
-        DataFolderError: the folder cannot be used, or another process owns it.
+        DataFolderError: the folder cannot be used.
         CollectionError: there is no such collection.
     """
     from app.config import get_settings
@@ -73,7 +73,7 @@ def contextualize_query(question: str, history: Iterable[Turn], llm: Model | Non
         return text
     try:
         return rewrite.rewritten(text, said, None if llm is None else _model(llm))
-    except Exception as error:
+    except Exception as error:  # a model's failure only costs the better rewrite
         return rewrite.by_rule(error, text, said)
 
 

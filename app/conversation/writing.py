@@ -152,7 +152,7 @@ class Writing:
             return question
         try:
             return rewrite.rewritten(question, history, self._current().llm)
-        except Exception as error:
+        except Exception as error:  # without a rewrite the question is searched by rule; the answer does not end
             return self._rewritten_by_rule(error)
 
     async def _arewritten(self) -> str:
@@ -162,7 +162,7 @@ class Writing:
         try:
             writer = await asyncio.to_thread(self._current)
             return await rewrite.arewritten(question, history, writer.llm)
-        except Exception as error:
+        except Exception as error:  # as in _rewritten
             return await asyncio.to_thread(self._rewritten_by_rule, error)
 
     def _rewritten_by_rule(self, error: Exception) -> str:

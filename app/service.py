@@ -6,6 +6,7 @@ through it.
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -239,6 +240,8 @@ class Service:
                 retriever = self.knowledge.retriever(name)
                 for text in ("warm up", "预热"):  # each language loads parts of its own
                     retriever.search(text, 1)
+            gc.collect()
+            gc.freeze()  # what is loaded now stays; collections need not walk through it again and again
         except HotswapError as error:
             log.warning("warm-up: %s", error)
         except Exception:  # a failed warm-up only makes the first answer slower; that answer will say what is wrong

@@ -11,6 +11,7 @@ from app.conversation.turns import check_question
 from app.errors import UsageError
 from app.service import Service
 from app.ui import answers, choices, conversations, opening, sources, state, style, welcome
+from app.ui.engine_states import STATES
 from app.ui.faults import callback, described, guarded, show, show_notice
 from app.ui.i18n import t
 from app.ui.live import ANSWERS, LiveAnswer, Question
@@ -30,6 +31,7 @@ def page(service: Service) -> None:
         with talk, st.container(key="welcome"):
             welcome.greeting()
             _question(service, answering=False)
+    STATES.known(service)  # begins to look at the engines, which the sidebar will want to know about
     opening.box_is_drawn()
     style.draw()
     with st.sidebar:

@@ -27,8 +27,9 @@ def page(service: Service) -> None:
         show_notice()
         collection = _collection(service)
         _uploader(service, collection)
-        progress.draw(service)
+        watched = progress.draw(service)
         _documents(service, collection)
+    progress.watch(watched)
 
 
 def _collection(service: Service) -> str:

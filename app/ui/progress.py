@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import PurePath
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.jobs import Job
 from app.schema import IngestReport, Progress
 from app.service import Service
-from app.ui.faults import guarded, show
+from app.ui.faults import show
 from app.ui.i18n import t
 from app.ui.markup import plain
 
 _SHOWN = 5
-_EVERY = 0.5  # seconds between two looks at running work
+_EVERY = 0.3  # seconds between two looks at running work, and until a click is noticed
 _STAGES = {
     "waiting": "job.waiting",
     "starting": "job.starting",
@@ -24,47 +25,54 @@ _STAGES = {
 }
 
 
-def draw(service: Service) -> None:
-    """Running and recent work; looks again by itself while any runs."""
-    running = any(job.running for job in service.jobs())
-    st.fragment(_jobs, run_every=_EVERY if running else None)(service, running)
+Watched = list[tuple[Job, DeltaGenerator]]
+"""Running work, and the place of its progress."""
 
 
-def _jobs(service: Service, running: bool) -> None:
-    with guarded():
-        jobs = service.jobs()
-        dismissed = st.session_state.setdefault("dismissed", set())
-        for job in [job for job in jobs if job.id not in dismissed][:_SHOWN]:
-            with st.container(border=True, key=f"job-{job.id}"):
-                _job(job)
-        if running and not any(job.running for job in jobs):
-            st.rerun()  # the list of documents has changed; nothing is left to look at
+def draw(service: Service) -> Watched:
+    """Running and recent work, newest first."""
+    dismissed = st.session_state.setdefault("dismissed", set())
+    jobs = [job for job in service.jobs() if job.id not in dismissed]
+    watched: Watched = []
+    for job in jobs[:_SHOWN]:
+        with st.container(border=True, key=f"job-{job.id}"):
+            watched += _job(job)
+    return watched
 
 
-def _job(job: Job) -> None:
+def watch(watched: Watched) -> None:
+    """Keeps the progress up to date until some of it ends, which calls for another run.
+
+    One run that lasts, not many short ones: Streamlit tidies up after each, and that would slow the work down.
+    """
+    if not watched:
+        return
+    while all(job.running for job, _ in watched):
+        for job, bar in watched:
+            bar.progress(_share(job.progress), text=_stage(job.progress))
+        watched[-1][0].wait(_EVERY)  # the oldest, which is the one being done
+    st.rerun()
+
+
+def _job(job: Job) -> Watched:
+    running = job.running  # asked once: what is drawn as running is also watched
     with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
         st.markdown(f"**{plain(_short(job.title))}**")
-        if job.running:
+        if running:
             st.button(t("job.cancel"), key=f"cancel-{job.id}", type="tertiary", on_click=job.cancel)
         else:
             key = f"dismiss-{job.id}"
-            st.button(
-                "",
-                key=key,
-                type="tertiary",
-                icon=":material/close:",
-                help=t("job.dismiss"),
-                on_click=_dismiss,
-                args=(job.id,),
-            )
-    if job.running:
-        st.progress(_share(job.progress), text=_stage(job.progress))
-    elif job.error is not None:
+            icon = ":material/close:"
+            st.button("", key=key, type="tertiary", icon=icon, help=t("job.dismiss"), on_click=_dismiss, args=(job.id,))
+    if running:
+        return [(job, st.empty())]
+    if job.error is not None:
         show(job.error)
     elif job.report is not None:
         _report(job.report)
     else:
         st.caption(t("job.cancelled"))
+    return []
 
 
 def _dismiss(job: str) -> None:

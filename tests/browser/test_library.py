@@ -50,6 +50,18 @@ def test_a_good_file_goes_in_a_broken_one_says_why_and_removal_is_for_good(
     expect(panel).to_contain_text("Source removed")
 
 
+def test_work_can_be_cancelled(reader: Reader, tmp_path: Path) -> None:
+    file = tmp_path / "endless.txt"
+    file.write_text("\n\n".join(f"Part {part} of an endless tale about a river." for part in range(20_000)), "utf-8")
+    reader.open("/library")
+    reader.upload(file)
+    job = reader.keyed("job-*").filter(has_text="endless.txt").first
+    expect(job).to_contain_text("indexing", timeout=PATIENCE)
+    job.get_by_role("button", name="Cancel").click()
+    expect(job).to_contain_text("Cancelled", timeout=PATIENCE)
+    expect(reader.keyed("document-*").filter(has_text="endless.txt")).to_have_count(0)
+
+
 def test_work_goes_on_while_the_tab_is_closed(reader: Reader, tmp_path: Path) -> None:
     files = []
     for number in range(4):

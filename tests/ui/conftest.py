@@ -22,7 +22,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     monkeypatch.setattr("app.ui.conversations.ANSWERS", live.ANSWERS)
     states = engine_states.EngineStates()
     states.look_now(stand_in)  # type: ignore[arg-type]
-    for module in ("choices", "welcome"):
+    for module in ("chat", "choices", "welcome"):
         monkeypatch.setattr(f"app.ui.{module}.STATES", states)
     yield stand_in
     stand_in.reply.go_on.set()

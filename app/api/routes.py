@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.errors import HotswapError
+from app.errors import HotswapError, UsageError
 from app.operations import run
 from app.owner import announced_server
 from app.service import current
@@ -56,7 +56,13 @@ async def control(request: Request) -> Response:
         return JSONResponse(
             {"error": {"code": "forbidden", "message": "This door is for the command line."}}, status_code=403
         )
-    args = await request.json()
+    try:
+        args = await request.json()
+    except ValueError:  # neither JSON nor UTF-8
+        args = None
+    if not isinstance(args, dict):
+        problem = UsageError("The body is no JSON object.", "Send the operation's arguments as one JSON object.")
+        return JSONResponse({"error": problem.as_dict()}, status_code=400)
     return StreamingResponse(_events(request.path_params["name"], args), media_type="application/x-ndjson")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import subprocess
 import sys
@@ -19,6 +20,11 @@ from tests.product import ROOT, Server, command, environment, free_port, server
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with server(tmp_path_factory.mktemp("api") / "state", "--no-page") as found:
         yield found
+
+
+def secret_of(running: Server) -> Path:
+    """The file with the address and the secret of a server."""
+    return Path(str(running.log).rsplit("-", 1)[0]) / "server.json"
 
 
 def test_health_names_the_engine_and_why_not_the_others(running: Server) -> None:
@@ -43,9 +49,22 @@ def test_the_control_door_is_shut_to_strangers(running: Server, token: str | Non
     refused.value.close()
 
 
+@pytest.mark.parametrize("body", [b"{bad", b"[]", b"", b"\xff"])
+def test_a_body_that_is_no_object_is_refused_in_one_line(running: Server, body: bytes) -> None:
+    token = json.loads(secret_of(running).read_text(encoding="utf-8"))["token"]
+    request = urllib.request.Request(
+        f"{running.url}/control/engines", body, {"Authorization": f"Bearer {token}"}, method="POST"
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)
+    assert refused.value.code == 400
+    assert json.load(refused.value)["error"]["code"] == "usage_error"
+    refused.value.close()
+    assert "Traceback" not in running.log.read_text()
+
+
 def test_the_secret_is_for_the_folders_user_alone(running: Server) -> None:
-    secret = Path(str(running.log).rsplit("-", 1)[0]) / "server.json"
-    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert stat.S_IMODE(secret_of(running).stat().st_mode) == 0o600
 
 
 def test_streamlits_own_command_is_the_same_server_and_keeps_to_this_machine(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 NewReader = Callable[..., Reader]
 
 
-def in_view(reader: Reader, selector: str) -> bool:
-    """Whether the first match within the source's panel lies in the part of it that is seen."""
-    inside: bool = reader.page.evaluate(
+def wait_until_in_view(reader: Reader, selector: str) -> None:
+    """Until the first match within the source's panel lies in the part of it that is seen."""
+    reader.page.wait_for_function(
         """selector => {
           const host = document.querySelector('.st-key-source-view')
           const roots = [host, ...[...host.querySelectorAll('*')].map(item => item.shadowRoot).filter(Boolean)]
@@ -26,9 +26,9 @@ def in_view(reader: Reader, selector: str) -> bool:
           return place.height > 0 && place.top >= frame.top && place.bottom <= frame.bottom + 1
             && place.top < window.innerHeight
         }""",
-        selector,
+        arg=selector,
+        timeout=10_000,
     )
-    return inside
 
 
 def test_an_english_answer_opens_its_source_at_its_place(reader: Reader) -> None:
@@ -37,7 +37,7 @@ def test_an_english_answer_opens_its_source_at_its_place(reader: Reader) -> None
     expect(answer).to_contain_text("extractive")
     panel = reader.open_source("en/switching-engines.md")
     expect(panel.locator("mark").first).to_contain_text("To switch to vLLM, start a vLLM server")
-    assert in_view(reader, "mark")
+    wait_until_in_view(reader, "mark")
 
 
 def test_a_chinese_reader_gets_a_chinese_page_and_answer(new_reader: NewReader) -> None:
@@ -47,7 +47,7 @@ def test_a_chinese_reader_gets_a_chinese_page_and_answer(new_reader: NewReader) 
     expect(answer).to_contain_text("要切换到 vLLM")
     panel = reader.open_source("zh/switching-engines.md")
     expect(panel.locator("mark").first).to_contain_text("要切换到 vLLM")
-    assert in_view(reader, "mark")
+    wait_until_in_view(reader, "mark")
 
 
 def test_a_pdf_opens_as_its_page_with_the_words_marked(reader: Reader) -> None:
@@ -55,7 +55,7 @@ def test_a_pdf_opens_as_its_page_with_the_words_marked(reader: Reader) -> None:
     panel = reader.open_source("en/which-model-for-which-card.pdf")
     expect(panel.locator("img")).to_be_visible(timeout=PATIENCE)
     expect(panel.locator(".box").first).to_be_visible()
-    assert in_view(reader, ".box")
+    wait_until_in_view(reader, ".box")
 
 
 def test_f5_keeps_the_conversation_and_a_second_tab_has_it_too(reader: Reader) -> None:

@@ -2,8 +2,9 @@
 export default function (component) {
   const { data, parentElement } = component
   const view = parentElement.querySelector(".source")
-  view.replaceChildren(...(data.picture ? [pageOf(data, view)] : [textOf(data)]))
+  view.replaceChildren(data.picture ? pageOf(data, view) : textOf(data))
   if (!data.picture) reveal(view)
+  return keepRevealed(view)
 }
 
 function textOf(data) {
@@ -42,12 +43,24 @@ function pageOf(data, view) {
 
 // Scrolls the panel alone, not the page around it.
 function reveal(view) {
-  requestAnimationFrame(() => {
-    const first = view.querySelector("mark, .box")
-    if (!first) return
-    const place = first.getBoundingClientRect()
-    const frame = view.getBoundingClientRect()
-    view.scrollTop += place.top - frame.top - frame.height / 3
-    view.scrollLeft += place.left - frame.left - 24
-  })
+  const first = view.querySelector("mark, .box")
+  if (!first) return
+  const place = first.getBoundingClientRect()
+  const frame = view.getBoundingClientRect()
+  view.scrollTop += place.top - frame.top - frame.height / 3
+  view.scrollLeft += place.left - frame.left - 24
+}
+
+// Fonts, the picture and the panel's own width come late: the place stays in view until the reader moves.
+function keepRevealed(view) {
+  const observer = new ResizeObserver(() => reveal(view))
+  const moved = ["wheel", "pointerdown", "touchstart", "keydown"]
+  const end = () => {
+    observer.disconnect()
+    moved.forEach((name) => view.removeEventListener(name, end))
+  }
+  moved.forEach((name) => view.addEventListener(name, end, { passive: true }))
+  observer.observe(view)
+  observer.observe(view.firstElementChild)
+  return end
 }

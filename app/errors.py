@@ -19,6 +19,7 @@
     └── EngineError                 a language model did not answer
         ├── EngineUnavailable       it is not installed, not running or not reachable
         ├── ModelMissing            the engine runs, but has no such model
+        ├── ModelDamaged            its files are incomplete or not what they should be
         ├── ContextTooLong          the question and its passages do not fit the model
         ├── EngineTimeout           nothing came within the time allowed
         ├── OutOfMemory             the model does not fit this machine
@@ -142,6 +143,10 @@ class EngineUnavailable(EngineError):
 
 class ModelMissing(EngineError):
     """The engine runs, but has no such model."""
+
+
+class ModelDamaged(EngineError):
+    """Its files are incomplete or not what they should be."""
 
 
 class ContextTooLong(EngineError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from app.errors import ContextTooLong
@@ -14,11 +14,39 @@ _FRAME = 16
 """Tokens around a message or a passage: role marks, tags, number."""
 _LEAST = 32
 """Tokens; a passage cut shorter says nothing."""
+_LESS = 0.7
+"""What the next try keeps of a prompt that was too long, the question aside; the fifth has a quarter of the first."""
+_TRIES = 5
+
+Fitting = tuple[tuple[Passage, ...], tuple[Message, ...]]
+"""The passages (best first) and the turns (oldest first) that go into a prompt."""
 
 
-def fit(
+def fits(
     passages: Sequence[Passage], history: Sequence[Message], question: str, window: int, reserve: int
-) -> tuple[tuple[Passage, ...], tuple[Message, ...]]:
+) -> Iterator[Fitting]:
+    """What :func:`fit` gives, then less and less of it, for a model that counts more tokens than were estimated.
+
+    It ends after a few tries, or when nothing can be left out any more. The question always stays.
+
+    Raises:
+        ContextTooLong: at the first; see :func:`fit`.
+    """
+    kept, turns = fit(passages, history, question, window, reserve)
+    yield kept, turns
+    fixed = reserve + estimate_tokens(question) + _FRAME
+    for _ in range(1, _TRIES):
+        size = sum(map(_passage_cost, kept)) + sum(map(_turn_cost, turns))
+        if not size:
+            return
+        try:
+            kept, turns = fit(kept, turns, question, fixed + int(size * _LESS), reserve)
+        except ContextTooLong:
+            return
+        yield kept, turns
+
+
+def fit(passages: Sequence[Passage], history: Sequence[Message], question: str, window: int, reserve: int) -> Fitting:
     """The passages (best first) and the turns (oldest first) that fit ``window`` tokens beside ``question``.
 
     ``reserve`` tokens stay free for the instructions and the answer. Turns keep up to a quarter of the room
@@ -44,16 +72,24 @@ def _passages_within(passages: Sequence[Passage], room: int) -> tuple[tuple[Pass
     kept: list[Passage] = []
     used = 0
     for passage in passages:
-        frame = _FRAME + estimate_tokens(passage.doc + passage.heading)
-        cost = frame + estimate_tokens(passage.text)
+        cost = _passage_cost(passage)
         if used + cost > room:
-            if not kept and room - frame >= _LEAST:
-                kept.append(_cut(passage, room - frame))
+            left = room - cost + estimate_tokens(passage.text)
+            if not kept and left >= _LEAST:
+                kept.append(_cut(passage, left))
                 used = room
             break
         kept.append(passage)
         used += cost
     return tuple(kept), used
+
+
+def _passage_cost(passage: Passage) -> int:
+    return _FRAME + estimate_tokens(passage.doc + passage.heading) + estimate_tokens(passage.text)
+
+
+def _turn_cost(turn: Message) -> int:
+    return _FRAME + estimate_tokens(turn.content)
 
 
 def _cut(passage: Passage, tokens: int) -> Passage:
@@ -67,7 +103,7 @@ def _turns_within(history: Sequence[Message], room: int) -> tuple[tuple[Message,
     costs: list[int] = []
     used = 0
     for message in reversed(history):
-        cost = _FRAME + estimate_tokens(message.content)
+        cost = _turn_cost(message)
         if used + cost > room:
             break
         costs.append(cost)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Generator
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from time import perf_counter
@@ -12,12 +13,20 @@ from typing import TYPE_CHECKING, cast
 
 from app.conversation import rewrite
 from app.conversation.citations import cite, without_markers
-from app.conversation.context import fit
+from app.conversation.context import Fitting, fits
 from app.conversation.passages import as_passages
 from app.conversation.prompts import chat_messages, instructions, is_refusal, messages, refusal
 from app.conversation.thinking import ThinkFilter
 from app.conversation.turns import answered, language_of, questions
-from app.errors import EngineError, EngineTimeout, EngineUnavailable, IncompleteAnswer, ModelMissing, OutOfMemory
+from app.errors import (
+    ContextTooLong,
+    EngineError,
+    EngineTimeout,
+    EngineUnavailable,
+    IncompleteAnswer,
+    ModelMissing,
+    OutOfMemory,
+)
 from app.schema import Answer, Message, Passage, Timings
 from app.text import estimate_tokens
 
@@ -34,14 +43,22 @@ _ANSWER_ROOM = 1024
 """Tokens of the context window that are left for the answer, where the window has four times as many."""
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Writer:
-    """Who writes the answer; ``context_window`` in tokens."""
+    """Who writes the answer; ``context_window`` in tokens.
+
+    ``release`` is called once it writes no more; it may be called twice.
+    """
 
     llm: BaseChatModel
     engine: str = ""
     model: str = ""
     context_window: int = 8192
+    release: Callable[[], None] = _nothing
 
 
 @dataclass(frozen=True)
@@ -69,6 +86,10 @@ class Writing:
         self._request = request
         self._language = language_of(request.question, request.history)
         self._writer: Writer | None = None
+        self._ended = False
+        self._handover = threading.Lock()
+        self._fits: Iterator[Fitting] = iter(())  # what the writer is still to try
+        self._fitting: Fitting | None = None
         self._filter = ThinkFilter()
         self._spoken = False
         self._began: float | None = None
@@ -83,6 +104,21 @@ class Writing:
 
     def run(self) -> Generator[str]:
         """The pieces of the answer's text."""
+        try:
+            yield from self._pieces()
+        finally:
+            self._let_go()
+
+    async def arun(self) -> AsyncGenerator[str]:
+        """:meth:`run` for an event loop; what would block it is done in a thread."""
+        try:
+            async with aclosing(self._apieces()) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            self._let_go()
+
+    def _pieces(self) -> Generator[str]:
         self._began = perf_counter()
         if self._request.retriever is not None:
             self.query = self._rewritten()
@@ -103,8 +139,7 @@ class Writing:
                 if not self._goes_on(error):
                     return
 
-    async def arun(self) -> AsyncGenerator[str]:
-        """:meth:`run` for an event loop; what would block it is done in a thread."""
+    async def _apieces(self) -> AsyncGenerator[str]:
         self._began = perf_counter()
         if self._request.retriever is not None:
             self.query = await self._arewritten()
@@ -166,9 +201,8 @@ class Writing:
             return await asyncio.to_thread(self._rewritten_by_rule, error)
 
     def _rewritten_by_rule(self, error: Exception) -> str:
-        if isinstance(error, _GONE) and self._request.fallback:
-            # Asked for the answer it would keep the reader waiting once more.
-            self._writer = self._request.fallback(error) or self._writer
+        if isinstance(error, _GONE) and self._request.fallback and (following := self._request.fallback(error)):
+            self._take(following)  # asked for the answer, the one before would keep the reader waiting once more
         return rewrite.by_rule(error, self._request.question, self._request.history)
 
     def _found(self, documents: list[Document]) -> str:
@@ -179,21 +213,42 @@ class Writing:
         return refusal(self._language) if self.refused else ""
 
     def _current(self) -> Writer:
-        if self._writer is None:
-            self._writer = self._request.writer()
-        return self._writer
+        return self._writer or self._take(self._request.writer())
+
+    def _take(self, writer: Writer) -> Writer:
+        """``writer`` writes from now on. It may come, from a thread, after its reader has left."""
+        with self._handover:
+            before, self._writer, ended = self._writer, writer, self._ended
+        if before:
+            before.release()
+        if ended:
+            writer.release()
+        self._filter, self._cut_off, self._fitting = ThinkFilter(), False, None
+        return writer
+
+    def _let_go(self) -> None:
+        with self._handover:
+            self._ended, writer = True, self._writer
+        if writer:
+            writer.release()
 
     def _prompt(self) -> list[BaseMessage]:
         """The prompt within the writer's window; ``passages`` is what is in it."""
-        question, window = self._request.question, self._current().context_window
-        history = answered(self._request.history)
-        reserve = min(_ANSWER_ROOM, window // 4) + estimate_tokens(instructions(self._language))
+        question = self._request.question
+        if self._fitting is None:
+            self._fits = self._fits_within(self._current().context_window)
+            self._fitting = next(self._fits)
+        self.passages, history = self._fitting
         if self._request.retriever is None:
-            _, fitting = fit((), history, question, window, reserve)
-            return chat_messages(question, fitting, self._language)
-        told = [Message(turn.role, without_markers(turn.content)) for turn in history]
-        self.passages, fitting = fit(self._retrieved, told, question, window, reserve)
-        return messages(question, self.query, self.passages, fitting, self._language)
+            return chat_messages(question, history, self._language)
+        return messages(question, self.query, self.passages, history, self._language)
+
+    def _fits_within(self, window: int) -> Iterator[Fitting]:
+        history = answered(self._request.history)
+        if self._request.retriever is not None:
+            history = tuple(Message(turn.role, without_markers(turn.content)) for turn in history)
+        reserve = min(_ANSWER_ROOM, window // 4) + estimate_tokens(instructions(self._language))
+        return fits(self._retrieved, history, self._request.question, window, reserve)
 
     def _visible(self, chunk: BaseMessage) -> str:
         reason = chunk.response_metadata.get("finish_reason")
@@ -221,14 +276,21 @@ class Writing:
         return text
 
     def _goes_on(self, error: EngineError) -> bool:
-        """Whether another writer takes over. What has been said stays; an error before it is the reader's."""
+        """Whether there is another try: a shorter prompt, or another writer.
+
+        What has been said stays; an error before it is the reader's.
+        """
         if self._spoken:
             logger.warning("the answer broke off: %s", error)
             self.error = error
             return False
+        if isinstance(error, ContextTooLong) and (shorter := next(self._fits, None)):
+            logger.info("a shorter prompt is tried: %s", error)
+            self._fitting = shorter
+            return True
         following = self._request.fallback(error) if self._request.fallback else None
         if following is None:
             raise error
         logger.warning("%s takes over: %s", following.engine or "another engine", error)
-        self._writer, self._filter, self._cut_off = following, ThinkFilter(), False
+        self._take(following)
         return True

@@ -19,16 +19,15 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_ollama import ChatOllama
 
 from app.config import Settings
-from app.engines.http import CHECK_SECONDS, CONNECT_SECONDS, client_options, error_text, shown
-from app.engines.ollama import full_name, list_models
-from app.engines.ollama_errors import SEE_LOG, missing, no_ollama, refusal, runner_error, unreachable
+from app.engines.http import CHECK_SECONDS, CONNECT_SECONDS, client_options, error_text
+from app.engines.ollama_errors import HUNG_UP, SEE_LOG, no_ollama, runner_error, still_loading, unreachable
+from app.engines.ollama_lines import alines, lines
+from app.engines.ollama_models import full_name, refusal_of
+from app.engines.ollama_waiting import LOAD_SECONDS
 from app.engines.retry import TryAgain, aretrying, retrying
-from app.errors import EngineError, EngineTimeout, EngineUnavailable, IncompleteAnswer
+from app.errors import EngineTimeout, EngineUnavailable, IncompleteAnswer
 
 logger = logging.getLogger(__name__)
-
-LOAD_SECONDS = 600.0
-"""Until the first token of a model that must be read from disk first: Ollama sends no byte meanwhile."""
 
 
 class OllamaChatModel(ChatOllama):
@@ -75,7 +74,7 @@ class OllamaChatModel(ChatOllama):
         return {key: value for key, value in params.items() if value is not None}
 
     def _attempt(self, body: dict[str, Any]) -> Generator[Mapping[str, Any], None, None]:
-        reply = _Reply(self, str(body["model"]))
+        reply = _Reply(self, body)
         try:
             with httpx.Client(**self._client_options()) as client:
                 with suppress(httpx.ReadTimeout):  # a busy server; it then gets the time of a cold one
@@ -86,14 +85,16 @@ class OllamaChatModel(ChatOllama):
                         response.read()
                         raise reply.refusal(response)
                     request.extensions["timeout"]["read"] = self.timeout
-                    for line in response.iter_lines():
+                    for line in lines(response.iter_bytes()):
                         yield reply.part(line)
+                        if reply.done:
+                            return
                     reply.end()
         except httpx.HTTPError as error:
             raise reply.fault(error) from error
 
     async def _aattempt(self, body: dict[str, Any]) -> AsyncGenerator[Mapping[str, Any], None]:
-        reply = _Reply(self, str(body["model"]))
+        reply = _Reply(self, body)
         try:
             async with httpx.AsyncClient(**self._client_options()) as client:
                 with suppress(httpx.ReadTimeout):
@@ -105,8 +106,11 @@ class OllamaChatModel(ChatOllama):
                         await response.aread()
                         raise await asyncio.to_thread(reply.refusal, response)
                     request.extensions["timeout"]["read"] = self.timeout
-                    async for line in response.aiter_lines():
-                        yield reply.part(line)
+                    async with aclosing(alines(response.aiter_bytes())) as parts:
+                        async for line in parts:
+                            yield reply.part(line)
+                            if reply.done:
+                                return
                     reply.end()
                 finally:
                     await response.aclose()
@@ -123,14 +127,15 @@ class OllamaChatModel(ChatOllama):
 class _Reply:
     """What has come of one answer, and what each fault means at this point."""
 
-    def __init__(self, model: OllamaChatModel, name: str) -> None:
-        self._name = name
+    def __init__(self, model: OllamaChatModel, body: dict[str, Any]) -> None:
+        self._body = body
+        self._name = str(body["model"])
         self._url = model.base_url or ""
         self._num_ctx = model.num_ctx
         self._timeout = model.timeout
         self._loaded = False
         self._begun = False
-        self._done = False
+        self.done = False
 
     def loaded(self, ps: httpx.Response) -> None:
         """Reads from ``/api/ps`` whether the model is in memory; another context window loads it anew."""
@@ -148,34 +153,34 @@ class _Reply:
         patience = self._timeout if self._loaded else max(self._timeout, LOAD_SECONDS)
         return httpx.Timeout(patience, connect=CONNECT_SECONDS)
 
-    def part(self, line: str) -> Mapping[str, Any]:
-        """One line of the stream, read.
+    def part(self, line: bytes) -> Mapping[str, Any]:
+        """One line of the stream, read; the last one sets ``done``.
 
         Raises:
             EngineError: the line reports an error, or is none.
         """
         try:
             part = json.loads(line)
-            error = part.get("error")
+            error, message = part.get("error"), part.get("message") or {}
+            text = message.get("content") or ""
         except (ValueError, AttributeError):
-            if self._begun:
-                raise self._broken("a line of it could not be read") from None
-            raise no_ollama(self._url) from None
+            part, error, text = None, None, None
         if error:
-            text = error_text(line)
-            if self._begun:
-                raise self._broken(text)
-            raise runner_error(self._name, text)
+            raise self._broken(error_text(part)) if self._begun else runner_error(self._name, error_text(part))
+        if not isinstance(text, str):
+            raise self._broken("a line of it could not be read") if self._begun else no_ollama(self._url)
+        self.done = part.get("done") is True
+        if self.done and part.get("done_reason") in ("load", "unload"):
+            raise self._broken("the server unloaded the model") if self._begun else self._no_words()
         self._begun = True
-        self._done = part.get("done") is True
-        return dict(part)
+        return {**part, "message": {**message, "content": text}}
 
     def end(self) -> None:
-        """Called where the stream ends by itself: it is whole only after ``"done": true``."""
-        if not self._begun:
-            raise TryAgain(EngineUnavailable(f"Ollama sent an empty answer of {self._name}.", SEE_LOG))
-        if not self._done:
-            raise self._broken("the stream ended without its end mark")
+        """Called where the stream ends without its end mark, ``"done": true``: what came is not whole."""
+        raise self._broken("the stream ended without its end mark") if self._begun else self._no_words()
+
+    def _no_words(self) -> TryAgain:
+        return TryAgain(EngineUnavailable(f"Ollama sent an empty answer of {self._name}.", SEE_LOG))
 
     def _broken(self, reason: str) -> IncompleteAnswer:
         hint = "Ask again; if it happens again, see Ollama's log."
@@ -183,13 +188,10 @@ class _Reply:
 
     def refusal(self, response: httpx.Response) -> Exception:
         """What an HTTP error means."""
-        text = error_text(response.text)
-        if response.status_code != 404 or "model" not in text:
-            return refusal(self._url, self._name, response.status_code, text)
-        names: list[str] = []
-        with suppress(EngineError):
-            names = [model.name for model in list_models(self._url) if model.chats]
-        return missing(self._name, names)
+        if response.status_code == 400 and "does not support thinking" in response.text and "think" in self._body:
+            del self._body["think"]  # such a server minds even being told not to
+            return TryAgain(EngineUnavailable(f"{self._name} does not think."), corrected=True)
+        return refusal_of(self._url, self._name, response)
 
     def fault(self, error: httpx.HTTPError) -> Exception:
         """What a transport error means: it ends an answer that has begun, else it says why none came."""
@@ -199,8 +201,8 @@ class _Reply:
             return self._broken("the connection was lost")
         if isinstance(error, httpx.ReadTimeout):
             return self._too_slow()
-        if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
-            return TryAgain(EngineUnavailable(f"Ollama at {shown(self._url)} closed the connection.", SEE_LOG))
+        if isinstance(error, HUNG_UP):
+            return TryAgain(unreachable(self._url, error))
         return unreachable(self._url, error)
 
     def _too_slow(self) -> EngineTimeout:
@@ -209,10 +211,7 @@ class _Reply:
                 f"{self._name} did not begin to answer within {self._timeout:g} seconds.",
                 "It may be busy or slow here: raise timeout in llm.params, or use a smaller model.",
             )
-        return EngineTimeout(
-            f"Ollama was still loading {self._name} after {max(self._timeout, LOAD_SECONDS):g} seconds.",
-            "Use a smaller model, or raise timeout in llm.params.",
-        )
+        return still_loading(self._name, max(self._timeout, LOAD_SECONDS))
 
 
 def _marked(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
@@ -225,13 +224,16 @@ def _marked(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
     return chunk
 
 
-def build(name: str, settings: Settings) -> OllamaChatModel:
-    """The chat model ``name`` of the server and with the generation parameters of ``settings``."""
+def build(name: str, num_ctx: int, settings: Settings) -> OllamaChatModel:
+    """The chat model ``name`` of the server and with the generation parameters of ``settings``.
+
+    ``num_ctx``: tokens that the prompt and the answer may have together.
+    """
     params = settings.llm.params
     return OllamaChatModel(
         model=name,
         base_url=settings.ollama_base_url,
-        num_ctx=settings.ollama_num_ctx,
+        num_ctx=num_ctx,
         num_predict=params.max_tokens,
         temperature=params.temperature,
         top_p=params.top_p,

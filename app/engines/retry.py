@@ -16,11 +16,16 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 
 
 class TryAgain(Exception):
-    """Raised before the first token by an attempt whose ``error`` may pass by itself."""
+    """Raised before the first token by an attempt whose ``error`` may pass by itself.
 
-    def __init__(self, error: EngineError) -> None:
+    With ``corrected`` the next attempt is another one, which the error does not concern: it is made at once, and
+    counts as none of the retries.
+    """
+
+    def __init__(self, error: EngineError, *, corrected: bool = False) -> None:
         super().__init__(str(error))
         self.error = error
+        self.corrected = corrected
 
 
 def pause(attempt: int) -> float:
@@ -34,26 +39,34 @@ def retrying(attempt: Callable[[], Generator[T, None, None]], retries: int) -> G
     Raises:
         EngineError: the last attempt's.
     """
-    for number in range(retries + 1):
+    failed = 0
+    while True:
         try:
             with closing(attempt()) as parts:
                 yield from parts
             return
         except TryAgain as again:
-            if number == retries:
+            if again.corrected:
+                continue
+            if failed == retries:
                 raise again.error from again.__cause__
-        time.sleep(pause(number))
+        time.sleep(pause(failed))
+        failed += 1
 
 
 async def aretrying(attempt: Callable[[], AsyncGenerator[T, None]], retries: int) -> AsyncGenerator[T, None]:
     """The asynchronous twin of :func:`retrying`."""
-    for number in range(retries + 1):
+    failed = 0
+    while True:
         try:
             async with aclosing(attempt()) as parts:
                 async for part in parts:
                     yield part
             return
         except TryAgain as again:
-            if number == retries:
+            if again.corrected:
+                continue
+            if failed == retries:
                 raise again.error from again.__cause__
-        await asyncio.sleep(pause(number))
+        await asyncio.sleep(pause(failed))
+        failed += 1

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.conversation.context import fit
+from app.conversation.context import fit, fits
 from app.errors import ContextTooLong
-from app.schema import Message
+from app.schema import Message, Passage
 from app.text import estimate_tokens
 from tests.conversation.parts import passage
 
@@ -68,3 +71,42 @@ def test_a_question_that_leaves_no_room_for_a_passage_does_not_fit() -> None:
 def test_thousands_of_turns_are_quick() -> None:
     history = [Message("user", "question " * 20), Message("assistant", "answer " * 50)] * 5000
     assert len(fit([], history, "why?", 8192, 1024)[1]) < 200
+
+
+def size(passages: Sequence[Passage], turns: Sequence[Message]) -> int:
+    return sum(len(p.text) for p in passages) + sum(len(t.content) for t in turns)
+
+
+@given(st.lists(texts.filter(str.strip), max_size=6), histories, texts, st.integers(64, 1200))
+def test_each_try_is_smaller_than_the_one_before_and_keeps_the_best_and_newest(
+    found: list[str], history: list[Message], question: str, window: int
+) -> None:
+    passages = [passage(text, 50) for text in found]
+    try:
+        tries = list(fits(passages, history, question, window, 32))
+    except ContextTooLong:
+        with pytest.raises(ContextTooLong):
+            fit(passages, history, question, window, 32)
+        return
+    assert tries[0] == fit(passages, history, question, window, 32)
+    assert len(tries) <= 5
+    for (more, longer), (less, shorter) in pairwise(tries):
+        assert (less, shorter) != (more, longer)
+        assert size(less, shorter) <= size(more, longer)
+        assert all(short.text == full.text for short, full in zip(less[1:], more[1:], strict=False))
+        assert shorter == longer[len(longer) - len(shorter) :]
+        assert not shorter or shorter[0].role == "user"
+        assert bool(less) == bool(passages)
+
+
+def test_a_model_that_counts_three_times_as_many_tokens_gets_a_prompt_that_fits() -> None:
+    passages = [passage("word " * 60, start) for start in range(9)]
+    history = [Message("user", "old " * 50), Message("assistant", "yes " * 50)] * 3
+    sizes = [size(*kept) for kept in fits(passages, history, "why?", 2048, 512)]
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert sizes[-1] < sizes[0] / 3
+
+
+def test_where_only_the_question_is_left_there_is_no_other_try() -> None:
+    assert list(fits([], [], "why?", 2048, 512)) == [((), ())]
+    assert list(fits([], [Message("user", "a"), Message("assistant", "b")], "why?", 2048, 512))[-1] == ((), ())

@@ -6,18 +6,23 @@ import asyncio
 import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGenerationChunk
 
 from app.conversation.response import Response
 from app.conversation.writing import Request, Writer
-from app.errors import EngineError, EngineTimeout, EngineUnavailable, IncompleteAnswer
+from app.errors import ContextTooLong, EngineError, EngineTimeout, EngineUnavailable, IncompleteAnswer
 from app.llm_utils import get_response
-from app.schema import Message
+from app.schema import Answer, Message
 from tests.conversation.parts import INSTALL, MEMORY, Given, Scripted, cuts
 
 ANSWER = "It needs Python. [1] A model of seven billion parameters needs 16 GB of memory. [2]"
@@ -277,3 +282,153 @@ def test_any_way_of_streaming_gives_the_same_answer(sizes: list[int]) -> None:
     response = ask(Scripted(pieces=cuts(f"<think>well [1]</think>\n{ANSWER}", sizes)))
     assert "".join(response) == whole.answer == ANSWER
     assert response.citations == whole.citations
+
+
+class Narrow(Scripted):
+    """Takes ``takes`` characters, which nobody is told."""
+
+    takes: int
+
+    def _stream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        self._weigh(messages)
+        yield from super()._stream(messages, *args, **kwargs)
+
+    async def _astream(
+        self, messages: list[BaseMessage], *args: Any, **kwargs: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        self._weigh(messages)
+        async for chunk in super()._astream(messages, *args, **kwargs):
+            yield chunk
+
+    def _weigh(self, messages: list[BaseMessage]) -> None:
+        if sum(len(message.text) for message in messages) > self.takes:
+            self.seen.append(messages)
+            raise ContextTooLong("Too many tokens.", "Ask less.")
+
+
+def whole(response: Response, in_a_loop: bool) -> Answer:
+    return asyncio.run(response.wait_async()) if in_a_loop else response.wait()
+
+
+FOUND = [
+    Document(f"Passage {number} tells of towers. " + "It goes on. " * 20, metadata={"doc": f"{number}.md"})
+    for number in range(1, 9)
+]
+SAID = [("user", "Which towers are there? " * 5), ("assistant", "There are many towers. " * 20)]
+
+
+@pytest.mark.parametrize("in_a_loop", [False, True])
+@pytest.mark.parametrize("takes", [1900, 2300, 2700])
+def test_a_prompt_that_was_too_long_after_all_is_tried_shorter(takes: int, in_a_loop: bool) -> None:
+    model = Narrow(takes=takes, pieces=["Here [1]. There [8]."], reply="Where are the towers?")
+    response = get_response("Where are they?", SAID, retriever=Given(documents=FOUND), llm=model)
+    answer = whole(response, in_a_loop)
+    assert answer.complete and response.error is None
+    prompts = [prompt for prompt in model.seen if "passages" in prompt[-1].additional_kwargs]
+    told = prompts[-1][-1].additional_kwargs["passages"]
+    sizes = [sum(len(message.text) for message in prompt) for prompt in prompts]
+    assert sizes == sorted(set(sizes), reverse=True) and len(sizes) > 1
+    assert all("Where are they?" in prompt[-1].text for prompt in prompts)
+    # what can be cited is what stood in the last prompt, no more
+    assert [passage.doc for passage in response.passages] == [data["doc"] for data in told]
+    assert 0 < len(told) < 8
+    assert [(citation.n, citation.doc) for citation in answer.citations] == [(1, "1.md")]
+
+
+@pytest.mark.parametrize("in_a_loop", [False, True])
+def test_plain_chat_leaves_its_oldest_turns_out(in_a_loop: bool) -> None:
+    model = Narrow(takes=1000, pieces=["Yes."])
+    response = get_response("Still there?", SAID * 3, documents=False, llm=model)
+    assert whole(response, in_a_loop).answer == "Yes."
+    assert len(model.seen[-1]) < len(model.seen[0]) and model.seen[-1][-1].text == "Still there?"
+
+
+@pytest.mark.parametrize("in_a_loop", [False, True])
+@pytest.mark.parametrize(("documents", "tries"), [(True, 5), (False, 1)])
+def test_where_no_prompt_is_short_enough_the_engine_says_why(documents: bool, tries: int, in_a_loop: bool) -> None:
+    model = Narrow(takes=10)
+    retriever = Given(documents=FOUND) if documents else None
+    response = get_response("Where are they?", retriever=retriever, documents=documents, llm=model)
+    with pytest.raises(ContextTooLong, match="Too many tokens"):
+        whole(response, in_a_loop)
+    assert len(model.seen) == tries
+
+
+@pytest.mark.parametrize("in_a_loop", [False, True])
+def test_who_takes_over_from_too_narrow_a_model_gets_all_that_fits(in_a_loop: bool) -> None:
+    fallback, errors = line(Writer(Scripted(pieces=["Yes. [2]"]), "second"))
+    response = Response(request(Narrow(takes=10), fallback))
+    assert whole(response, in_a_loop).engine == "second"
+    assert len(response.passages) == 2 and [type(error) for error in errors] == [ContextTooLong]
+
+
+def test_a_question_beyond_the_window_is_not_tried_at_all() -> None:
+    model = Narrow(takes=10)
+    with pytest.raises(ContextTooLong, match="too few for this question"):
+        get_response("why? " * 3000, documents=False, llm=model, context_window=2048).wait()
+    assert model.seen == []
+
+
+def test_a_model_that_has_spoken_is_not_asked_again() -> None:
+    response = ask(Scripted(pieces=["One"], error=ContextTooLong("Full.")))
+    assert response.wait().answer == "One"
+    assert isinstance(response.error, ContextTooLong)
+
+
+class Kept:
+    """Writers that are kept open until they are released."""
+
+    def __init__(self) -> None:
+        self.released: list[str] = []
+
+    def writer(self, llm: BaseChatModel, name: str) -> Writer:
+        return Writer(llm, name, context_window=450, release=lambda: self.released.append(name))
+
+    def request(self, *writers: Writer) -> Request:
+        fallback, _ = line(*writers[1:])
+        return replace(request(Scripted(), fallback), writer=lambda: writers[0])
+
+
+@pytest.mark.parametrize("in_a_loop", [False, True])
+def test_a_writer_is_released_when_it_writes_no_more(in_a_loop: bool) -> None:
+    kept = Kept()
+    gone, good = Scripted(error=EngineUnavailable("Gone.")), Scripted(pieces=["One ", "two"])
+    response = Response(kept.request(kept.writer(gone, "first"), kept.writer(good, "second")))
+    assert whole(response, in_a_loop).engine == "second"
+    assert kept.released == ["first", "second"]
+    alone = Response(kept.request(kept.writer(gone, "third")))
+    with pytest.raises(EngineUnavailable):
+        whole(alone, in_a_loop)
+    assert kept.released == ["first", "second", "third"]
+
+
+def test_a_writer_is_released_when_its_reader_leaves() -> None:
+    kept = Kept()
+    response = Response(kept.request(kept.writer(Scripted(pieces=["One ", "two"]), "first")))
+    for _ in response:
+        assert kept.released == []
+        break
+    gc.collect()
+    assert kept.released == ["first"]
+
+
+def test_a_writer_that_comes_after_its_reader_has_left_is_released_at_once() -> None:
+    kept, arriving, gone = Kept(), threading.Event(), threading.Event()
+
+    def late() -> Writer:
+        arriving.set()
+        gone.wait(5)
+        return kept.writer(Scripted(pieces=["x"]), "late")
+
+    async def leave() -> None:
+        reader = asyncio.ensure_future(response.wait_async())
+        await asyncio.to_thread(arriving.wait, 5)
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        assert kept.released == []
+        gone.set()
+
+    response = Response(replace(kept.request(kept.writer(Scripted(), "unused")), writer=late))
+    asyncio.run(leave())
+    assert kept.released == ["late"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from app.config import Settings, load_settings
 from app.engines import retry
 from app.engines.ollama import OllamaEngine
 from app.errors import (
+    ConfigError,
     ContextTooLong,
     EngineError,
     EngineTimeout,
@@ -489,7 +489,52 @@ def test_close_unloads_the_model_that_was_used_and_no_other() -> None:
     assert request.body == {"model": "tiny", "messages": [], "keep_alive": 0}
 
 
-def test_the_recordings_are_all_used() -> None:
-    names = json.loads((Path(__file__).parent / "recordings" / "ollama.json").read_text(encoding="utf-8"))
-    source = Path(__file__).read_text(encoding="utf-8")
-    assert [name for name in names["exchanges"] if f'"{name}"' not in source] == []
+@pytest.mark.parametrize(
+    "reply", [Reply(()), Reply((), hold=True), text_reply(500, "<html>"), Reply((b"SSH-2.0\r\n",))]
+)
+def test_close_never_raises_and_does_not_wait(reply: Reply) -> None:
+    with server(chat=reply) as there:
+        engine = OllamaEngine(settings(there.url))
+        engine.chat_model()
+        begun = time.monotonic()
+        engine.close()
+        assert time.monotonic() - begun < 2
+        assert len(there.asked(CHAT)) == 1
+    engine.chat_model()
+    engine.close()  # with nobody there
+
+
+# ---- the context window
+
+
+@pytest.mark.parametrize(("wanted", "given"), [(8192, 2048), (2048, 2048), (1024, 1024)])
+def test_no_request_wants_a_larger_window_than_the_model_was_trained_for(wanted: int, given: int) -> None:
+    with server("chat_num_ctx_too_big") as there:
+        engine = OllamaEngine(load_settings(model="tiny", ollama_base_url=there.url, ollama_num_ctx=wanted))
+        assert engine.context_window() == given
+        assert engine.chat_model().invoke("Hello").text == HELLO
+        assert there.asked(CHAT)[0].body["options"]["num_ctx"] == given
+
+
+def test_a_server_that_lists_no_window_is_asked_for_the_models_own() -> None:
+    listed = json_reply(200, {"models": [{"name": "tiny:latest", "details": {"families": ["llama"]}}]})
+    for show, window in (("show_existing", 2048), ("show_missing", 8192), ("load_failure_show", 8192)):
+        with Server({**recorded(show, "chat_stream_warm"), TAGS: listed}) as there:
+            engine = OllamaEngine(load_settings(model="tiny", ollama_base_url=there.url, ollama_num_ctx=8192))
+            assert engine.context_window() == window
+            engine.chat_model().invoke("Hello")
+            assert there.asked(CHAT)[0].body["options"]["num_ctx"] == window
+            assert there.asked("POST /api/show")[0].body == {"model": "tiny:latest"}
+
+
+@pytest.mark.parametrize("info", [None, [], {}, {"general.architecture": "x", "x.context_length": "many"}])
+def test_a_window_that_cannot_be_read_is_none(info: object) -> None:
+    listed = json_reply(200, {"models": [{"name": "tiny:latest"}]})
+    with Server({TAGS: listed, "POST /api/show": json_reply(200, {"model_info": info})}) as there:
+        assert OllamaEngine(settings(there.url)).context_window() == 2048
+
+
+def test_a_limit_of_no_words_is_not_passed_on() -> None:
+    """The server would take ``num_predict: 0`` for no limit at all (chat_num_predict_0)."""
+    with pytest.raises(ConfigError, match="max_tokens"):
+        settings("http://127.0.0.1:1", max_tokens=0)

@@ -3,11 +3,13 @@ PYTHON ?= python3
 PORT ?= 8501
 HEADLESS ?=
 TORCH_INDEX ?=
+VLLM ?=
 PYTEST_ARGS ?=
 
 # torch's index is the environment's affair; everything else runs in it.
 export TORCH_INDEX
 VENV_PYTHON := .venv/bin/python
+SETUP = $(PYTHON) -m tools.setup_env $(if $(filter-out 0 no false,$(VLLM)),--vllm)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check soak
@@ -16,8 +18,8 @@ help: ## print this list
 	@echo "make TARGET [NAME=VALUE ...]"
 	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / {printf "  %-7s %s\n", $$1, $$2}' Makefile
 
-setup: ## make .venv and install what the product needs (PYTHON=python3.12, TORCH_INDEX=URL of torch's build)
-	@$(PYTHON) -m tools.setup_env
+setup: ## make .venv and install what the product needs (VLLM=1: vLLM too; PYTHON=python3.12; TORCH_INDEX=URL of torch's build)
+	@$(SETUP)
 
 run: setup ## set up, read data/samples and serve the page on 127.0.0.1 (PORT=8501; HEADLESS=1 opens no browser)
 	@$(VENV_PYTHON) -m app ingest data/samples || \
@@ -25,7 +27,7 @@ run: setup ## set up, read data/samples and serve the page on 127.0.0.1 (PORT=85
 	@exec $(VENV_PYTHON) -m app serve --port $(PORT) $(if $(filter-out 0 no false,$(HEADLESS)),--headless)
 
 setup-dev:
-	@$(PYTHON) -m tools.setup_env --dev
+	@$(SETUP) --dev
 
 test: setup-dev ## run every test but the long ones (PYTEST_ARGS="-k name")
 	@$(VENV_PYTHON) -m tools.browser
@@ -34,7 +36,7 @@ test: setup-dev ## run every test but the long ones (PYTEST_ARGS="-k name")
 check: setup-dev ## lint, check types and check that the packages fit together
 	@$(VENV_PYTHON) -m ruff check
 	@$(VENV_PYTHON) -m mypy --strict app
-	@$(VENV_PYTHON) -m pip check
+	@$(VENV_PYTHON) -m tools.packages
 
 soak: setup-dev ## run the long tests: many kills, many damaged files, minutes of load
 	@$(VENV_PYTHON) -m tools.browser

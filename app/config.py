@@ -4,22 +4,21 @@
 other setting in capitals) can be imported from here; they are looked up on first use, so that a typo in a file is
 one line of error and never breaks ``--help``.
 
-``python -m app.config`` prints ``config.example.yaml``; ``python -m app.config table`` the table of the docs.
+``python -m app.config`` prints ``config.example.yaml``; with ``table`` it prints the table of ``docs/settings.md``,
+with ``profiles`` ``docs/vllm-profiles.md``.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
 from pydantic import (
     AliasChoices,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -27,34 +26,21 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from app.config_errors import any_of, explain, shown_value, where_to_correct
+from app import config_print, config_vllm, config_vllm_profiles
+from app.config_errors import explain, shown_value, where_to_correct
 from app.config_file import FileSource, expanded
+from app.config_llm import EngineName, LLMSection, engine_name
 from app.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
-EngineName = Literal["auto", "vllm_openai", "ollama", "extractive"]
-VLLM_DTYPES = ("auto", "half", "float16", "bfloat16", "float", "float32")
-
-
-class GenerationParams(BaseModel):
-    """How an engine is asked to write. ``timeout`` in seconds: until the first token, and between two tokens."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    temperature: float = Field(0.0, ge=0, le=2)
-    max_tokens: int = Field(1024, ge=1)
-    top_p: float = Field(1.0, gt=0, le=1)
-    timeout: float = Field(60.0, gt=0)
-    max_retries: int = Field(3, ge=0, le=10)
-
-
-class LLMSection(BaseModel):
-    """The ``llm:`` section of ``config.yaml``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    provider: EngineName | None = Field(None, description="the same as LLM_ENGINE, which wins where both are set")
-    params: GenerationParams = GenerationParams()
+VLLM_OVERRIDES = (  # engine arguments of vLLM that have a setting of their own, vllm_ before the name
+    "tensor_parallel_size",
+    "gpu_memory_utilization",
+    "max_model_len",
+    "max_num_seqs",
+    "dtype",
+    "disable_log_stats",
+)
 
 
 class Settings(BaseSettings):
@@ -73,7 +59,8 @@ class Settings(BaseSettings):
     llm_engine: EngineName = Field(
         "auto",
         validation_alias=AliasChoices("llm_engine", "inference_engine"),
-        description="which engine answers; auto takes the first that is ready of vllm_openai, ollama, extractive",
+        description="which engine answers: vllm_openai, vllm, ollama, hf (or transformers), extractive;"
+        " auto takes the first that is ready, in this order",
     )
     model: str = Field("", description="Ollama's model, such as qwen3:8b; empty: the first chat model that Ollama has")
     ollama_base_url: str = Field("http://127.0.0.1:11434", description="where the Ollama server listens")
@@ -90,8 +77,37 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="vLLM's engine arguments, such as {max_model_len: 8192, dtype: auto}",
     )
+    vllm_profile: str = Field(
+        "", description="a ready set of those arguments, such as 24gb or 24gb+throughput; see docs/vllm-profiles.md"
+    )
+    vllm_tensor_parallel_size: int | None = Field(None, ge=1, description="how many GPUs share the model")
+    vllm_gpu_memory_utilization: float | None = Field(
+        None, gt=0, le=1, description="how much of the GPU's memory vLLM takes, 0.9 for 90 %"
+    )
+    vllm_max_model_len: int | None = Field(
+        None, ge=1, description="vLLM's context window in tokens; a larger one takes more memory"
+    )
+    vllm_max_num_seqs: int | None = Field(None, ge=1, description="how many answers vLLM writes at once")
+    vllm_dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] | None = Field(
+        None, description="the number format that vLLM computes in"
+    )
+    vllm_disable_log_stats: bool | None = Field(None, description="whether vLLM keeps its statistics out of the log")
+    hf_model_path: str = Field(
+        "", description="hub id or folder of the model for transformers in this process; empty: VLLM_MODEL_PATH"
+    )
+    hf_draft_model_path: str = Field(
+        "", description="a smaller model of the same family that drafts for it, which makes single answers faster"
+    )
+    hf_device: str = Field("auto", description="where transformers computes: auto, cpu, cuda, cuda:0, cuda:1, …, mps")
+    hf_dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+        "auto", description="the number format that transformers computes in"
+    )
+    hf_max_batch: int = Field(8, ge=1, le=256, description="how many answers transformers writes at once")
     trust_remote_code: bool = Field(
         False, description="run Python code that comes with a model; only for models you trust"
+    )
+    allow_pickle: bool = Field(
+        False, description="load weights that are no safetensors; such a file can run code, only for models you trust"
     )
     embedding_model: str = Field(
         "all-MiniLM-L6-v2",
@@ -110,20 +126,45 @@ class Settings(BaseSettings):
         default_factory=LLMSection, description="the engine (provider) and how it is asked to write (params)"
     )
 
+    @property
+    def hf_model(self) -> str:
+        """Hub id or folder of the model for transformers; empty where none is set."""
+        return self.hf_model_path or self.vllm_model_path
+
+    def vllm_arguments(self) -> dict[str, Any]:
+        """vLLM's engine arguments: the profile's, over them VLLM_CONFIG, over them the settings of single ones.
+
+        What is set to None is left to vLLM. The model, its name and TRUST_REMOTE_CODE are not among them.
+        """
+        single = {name: getattr(self, f"vllm_{name}") for name in VLLM_OVERRIDES}
+        values = {
+            **config_vllm_profiles.profile_arguments(self.vllm_profile),
+            **self.vllm_config,
+            **{name: value for name, value in single.items() if value is not None},
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    @field_validator("llm_engine", mode="before")
+    @classmethod
+    def _one_spelling(cls, value: object) -> object:
+        return engine_name(value)
+
     @field_validator("vllm_config")
     @classmethod
     def _vllm_config_is_possible(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if "trust_remote_code" in value:
-            raise ValueError("has trust_remote_code, which is a setting of its own; set TRUST_REMOTE_CODE instead")
-        dtype = value.get("dtype", "auto")
-        if dtype not in VLLM_DTYPES:
-            raise ValueError(
-                f"has dtype {shown_value('dtype', dtype)}, but must have {any_of(VLLM_DTYPES)};"
-                " for 8-bit weights set quantization to fp8, awq or gptq"
-            )
-        if value.get("quantization") == "squeezellm":
-            raise ValueError("has quantization 'squeezellm', which vLLM no longer knows; use awq, gptq or fp8")
-        return value
+        return config_vllm.checked(value)
+
+    @field_validator("vllm_profile")
+    @classmethod
+    def _profile_is_known(cls, value: str) -> str:
+        return "+".join(profile.name for profile in config_vllm_profiles.chosen(value))
+
+    @field_validator("hf_device")
+    @classmethod
+    def _is_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", value.lower()):
+            raise ValueError(f"is {shown_value('device', value)}, but must be auto, cpu, cuda, cuda:NUMBER or mps")
+        return value.lower()
 
     @field_validator("ollama_base_url", "vllm_base_url")
     @classmethod
@@ -148,7 +189,7 @@ class Settings(BaseSettings):
         llm = data.get("llm")
         provider = llm.get("provider") if isinstance(llm, dict) else None
         # A misspelt provider is left to its own field, so that it is reported once and by its name.
-        if provider in get_args(EngineName) and not ({"llm_engine", "inference_engine"} & data.keys()):
+        if engine_name(provider) in get_args(EngineName) and not ({"llm_engine", "inference_engine"} & data.keys()):
             data["llm_engine"] = provider
         return data
 
@@ -212,42 +253,16 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _default(name: str) -> Any:
-    value = Settings.model_fields[name].get_default(call_default_factory=True, validated_data={})
-    if isinstance(value, Path):
-        return value.relative_to(ROOT).as_posix()
-    return value.model_dump(exclude_none=True) if isinstance(value, BaseModel) else value
-
-
 def example_yaml() -> str:
-    """The text of ``config.example.yaml``: every setting, its meaning and its default, all commented out."""
-    lines = [
-        "# Every setting with its default. Copy to config.yaml and uncomment what you change.",
-        "# An environment variable of the same name wins.",
-        "",
-    ]
-    for name, field in Settings.model_fields.items():
-        if name == "llm":
-            body = yaml.safe_dump({name: _default(name)}, sort_keys=False, default_flow_style=None)
-        else:
-            body = f"{name.upper()}: {yaml_inline(_default(name))}"
-        lines += [f"# {field.description}", *(f"# {line}" for line in body.splitlines()), ""]
-    return "\n".join(lines)
-
-
-def yaml_inline(value: Any) -> str:
-    """``value`` as one line of YAML."""
-    return yaml.safe_dump(value, default_flow_style=True, width=200).removesuffix("...\n").strip()
+    """The text of ``config.example.yaml``."""
+    return config_print.example_yaml(Settings, ROOT)
 
 
 def settings_table() -> str:
     """The settings as a Markdown table."""
-    rows = ["| setting | default | meaning |", "| --- | --- | --- |"]
-    for name, field in Settings.model_fields.items():
-        key = name if name == "llm" else name.upper()
-        rows.append(f"| `{key}` | `{yaml_inline(_default(name))}` | {field.description} |")
-    return "\n".join(rows) + "\n"
+    return config_print.settings_table(Settings, ROOT)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(settings_table() if sys.argv[1:] == ["table"] else example_yaml())
+    pages = {"table": settings_table, "profiles": config_print.profiles_page}
+    sys.stdout.write(pages.get(" ".join(sys.argv[1:]), example_yaml)())

@@ -16,6 +16,7 @@ from app.errors import one_line
 
 _SECRET = re.compile("(?:key|token|secret|password)(?![a-z])", re.IGNORECASE)
 _LONGEST_VALUE = 60  # characters of a wrong value that are repeated
+_LIMITS = ("ge", "gt", "le", "lt")  # a number's bounds, as pydantic and vllm_arguments.json name them
 
 
 def explain(problem: Mapping[str, Any], settings: type[BaseModel]) -> str:
@@ -62,6 +63,16 @@ def any_of(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
+def bounds(limits: Mapping[str, Any]) -> str:
+    """`` above 0 and at most 1`` of ``{"gt": 0, "le": 1}``; empty where there are no limits."""
+    if "ge" in limits and "le" in limits:
+        return f" from {limits['ge']} to {limits['le']}"
+    low = f"above {limits['gt']}" if "gt" in limits else f"of {limits['ge']} or more" if "ge" in limits else ""
+    high = f"at most {limits['le']}" if "le" in limits else f"below {limits['lt']}" if "lt" in limits else ""
+    words = " and ".join(part for part in (low, high) if part)
+    return f" {words}" if words else ""
+
+
 def where_to_correct(path: Path | None) -> str:
     """The hint that goes with :func:`explain`; ``path`` is the settings file, if there is one."""
     place = f"{path.name} or the environment" if path else "the environment"
@@ -93,7 +104,7 @@ def _allowed(field: FieldInfo | None) -> str:
         return any_of(names)
     kind = _options(field.annotation)[0] if field else Any
     if kind in (int, float):
-        return f"a {'whole ' if kind is int else ''}number{_bounds(field)}"
+        return f"a {'whole ' if kind is int else ''}number{bounds(_limits(field))}"
     if kind is bool:
         return "true or false"
     if kind is str:
@@ -105,12 +116,8 @@ def _allowed(field: FieldInfo | None) -> str:
     return "names with values, as in {max_model_len: 8192}"
 
 
-def _bounds(field: FieldInfo | None) -> str:
-    limits: dict[str, float] = {}
+def _limits(field: FieldInfo | None) -> dict[str, float]:
+    found: dict[str, float] = {}
     for rule in field.metadata if field else ():
-        limits |= {name: getattr(rule, name) for name in ("ge", "gt", "le") if getattr(rule, name, None) is not None}
-    if "ge" in limits and "le" in limits:
-        return f" from {limits['ge']} to {limits['le']}"
-    low = f" above {limits['gt']}" if "gt" in limits else f" of {limits['ge']} or more" if "ge" in limits else ""
-    high = f"at most {limits['le']}" if "le" in limits else ""
-    return f"{low}{' and ' if low and high else ' ' if high else ''}{high}"
+        found |= {name: getattr(rule, name) for name in _LIMITS if getattr(rule, name, None) is not None}
+    return found

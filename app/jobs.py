@@ -1,18 +1,20 @@
-"""Long work in the background: one ingestion after another, each with its progress, its end, and a way to stop it."""
+"""Long work in the background: one job after another, each with its progress, its end, and a way to stop it."""
 
 from __future__ import annotations
 
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from app.errors import HotswapError
-from app.schema import IngestReport, OnProgress, Progress
+from app.schema import OnProgress, Progress
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 _KEPT = 20  # ended jobs that are still listed
@@ -22,15 +24,16 @@ class Cancelled(Exception):
     """Raised inside the work when its job is cancelled."""
 
 
-class Job:
+class Job(Generic[T]):
     """One piece of background work, safe to read from any thread."""
 
-    def __init__(self, title: str, work: Callable[[OnProgress], IngestReport]) -> None:
+    def __init__(self, title: str, work: Callable[[OnProgress], T]) -> None:
         self.id = secrets.token_urlsafe(8)
         self.title = title
+        self.begun = time.monotonic()
         self.state: State = "waiting"
         self.progress = Progress("waiting")
-        self.report: IngestReport | None = None
+        self.result: T | None = None
         self.error: HotswapError | None = None
         self._work = work
         self._stop = threading.Event()
@@ -54,7 +57,7 @@ class Job:
         try:
             self._on_progress(Progress("starting"))
             self.state = "running"
-            self.report = self._work(self._on_progress)
+            self.result = self._work(self._on_progress)
             self.state = "done"
         except Cancelled:
             self.state = "cancelled"
@@ -75,15 +78,15 @@ class Job:
         self.progress = progress
 
 
-class JobBoard:
+class JobBoard(Generic[T]):
     """Runs jobs one at a time, in order."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="job")
-        self._jobs: list[Job] = []
+        self._jobs: list[Job[T]] = []
         self._lock = threading.Lock()
 
-    def start(self, title: str, work: Callable[[OnProgress], IngestReport]) -> Job:
+    def start(self, title: str, work: Callable[[OnProgress], T]) -> Job[T]:
         """Queue ``work``."""
         job = Job(title, work)
         with self._lock:
@@ -94,7 +97,7 @@ class JobBoard:
         self._pool.submit(job.run)
         return job
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[Job[T]]:
         """Running and recent jobs, newest first."""
         with self._lock:
             return list(reversed(self._jobs))

@@ -131,7 +131,7 @@ def _chosen(settings: Settings | None) -> Engine:
     from app.engines.registry import ENGINES, choose, create
 
     current = settings or get_settings()
-    return choose(current, {name: create(name, current) for name in ENGINES}).engine
+    return choose(current.llm_engine, {name: create(name, current) for name in ENGINES}).engine
 
 
 def _model(llm: Model) -> BaseChatModel:

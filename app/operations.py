@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import UsageError
 from app.jobs import Cancelled
-from app.schema import IngestReport, Progress
+from app.schema import OnProgress, Progress
 
 if TYPE_CHECKING:
     from app.service import Service
@@ -24,8 +24,8 @@ Event = dict[str, Any]
 Operation = Callable[["Service", dict[str, Any]], Iterator[Event]]
 
 
-def ingest(service: Service, args: dict[str, Any]) -> Iterator[Event]:
-    """Ingest ``paths`` (absolute); an abandoned iteration stops the work after the file at hand."""
+def _watched(work: Callable[[OnProgress], Any]) -> Iterator[Event]:
+    """The progress of ``work``, then its result; an abandoned iteration cancels it."""
     events: queue.Queue[Event | BaseException] = queue.Queue()
     stop = threading.Event()
 
@@ -34,16 +34,13 @@ def ingest(service: Service, args: dict[str, Any]) -> Iterator[Event]:
             raise Cancelled
         events.put({"progress": asdict(progress)})
 
-    def work() -> None:
+    def run() -> None:
         try:
-            report: IngestReport = service.ingest(
-                [Path(path) for path in args["paths"]], args.get("collection"), on_progress
-            )
-            events.put({"result": report.as_dict()})
+            events.put({"result": work(on_progress).as_dict()})
         except BaseException as error:  # handed to the thread that waits
             events.put(error)
 
-    thread = threading.Thread(target=work, name="ingest")
+    thread = threading.Thread(target=run, name="operation")
     thread.start()
     try:
         while True:
@@ -56,6 +53,12 @@ def ingest(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     finally:
         stop.set()
         thread.join()
+
+
+def ingest(service: Service, args: dict[str, Any]) -> Iterator[Event]:
+    """Ingest ``paths`` (absolute); stopped, it ends after the file at hand."""
+    paths = [Path(path) for path in args["paths"]]
+    return _watched(lambda on_progress: service.ingest(paths, args.get("collection"), on_progress))
 
 
 def search(service: Service, args: dict[str, Any]) -> Iterator[Event]:
@@ -111,8 +114,19 @@ def engines(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     yield {"result": {"engine": chosen.name, "model": model, "engines": [status.as_dict() for status in states]}}
 
 
+def switch(service: Service, args: dict[str, Any]) -> Iterator[Event]:
+    """Make ``engine`` the live one."""
+    return _watched(lambda on_progress: service.switch.use(args["engine"], args.get("model"), on_progress))
+
+
+def pull(service: Service, args: dict[str, Any]) -> Iterator[Event]:
+    """Have Ollama fetch ``model``."""
+    return _watched(lambda on_progress: service.pull(args["model"], on_progress))
+
+
 OPERATIONS: dict[str, Operation] = {
     "ingest": ingest, "search": search, "ask": ask, "documents": documents, "remove": remove, "engines": engines,
+    "switch": switch, "pull": pull,
 }  # fmt: skip
 
 

@@ -28,9 +28,7 @@ class ProgressLine:
 
     def show(self, progress: dict[str, Any]) -> None:
         """Draw one ``Progress`` (as a dict)."""
-        done, total, detail = progress["done"], progress["total"], progress["detail"]
-        count = f"{min(done + 1, total)}/{total} " if total else ""
-        text = f"{progress['stage']} {count}{progress['item']}{f' ({detail} chunks)' if detail else ''}"
+        text = described(progress)
         if self._out.isatty():
             self._out.write("\r\x1b[2K" + text[: shutil.get_terminal_size().columns - 1])
             self._out.flush()
@@ -46,3 +44,16 @@ class ProgressLine:
             self._out.write("\r\x1b[2K")
             self._out.flush()
             self._drawn = False
+
+
+def described(progress: dict[str, Any]) -> str:
+    """One ``Progress`` in a line: files are counted from 1, bytes are a share, chunks stand behind their file."""
+    stage, done, total, item, detail = (progress[key] for key in ("stage", "done", "total", "item", "detail"))
+    if stage == "pulling":
+        return f"{stage} {item} {done / total:.0%} {detail}" if total else f"{stage} {item} {detail}"
+    if stage == "draining":
+        return f"waiting for {done} answers of {item}"
+    if stage in ("checking", "loading", "closing"):
+        return f"{stage} {item} {detail}".rstrip()
+    count = f"{min(done + 1, total)}/{total} " if total else ""
+    return f"{stage} {count}{item}{f' ({detail} chunks)' if detail else ''}"

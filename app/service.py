@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import TYPE_CHECKING, Literal
 
 from app.config import Settings, get_settings
 from app.conversation.history import History
-from app.engines.registry import ENGINES, Choice, choose, create
-from app.errors import ConfigError, HotswapError
+from app.engines.registry import readiness
+from app.engines.switch import EngineSwitch
+from app.errors import HotswapError
 from app.jobs import Job, JobBoard
 from app.knowledge import open_knowledge
 from app.owner import Ownership
@@ -28,11 +28,9 @@ from app.uploads import Uploads
 if TYPE_CHECKING:
     from app.conversation.response import Response
     from app.conversation.turns import Turn
-    from app.engines.base import Engine
+    from app.engines.registry import Choice
 
 log = logging.getLogger(__name__)
-
-_CHOICE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -54,10 +52,11 @@ class Service:
         self.ownership = ownership
         self.knowledge = open_knowledge(settings)
         self.history = History(settings.data_dir / "history.sqlite3")
-        self.engine_objects: dict[str, Engine] = {name: create(name, settings) for name in ENGINES}
+        self.switch = EngineSwitch(settings)
         self._uploads = Uploads(settings.data_dir / "uploads", self.knowledge)
-        self._jobs = JobBoard()
-        self._choices: dict[str, tuple[float, Choice]] = {}
+        self._jobs = JobBoard[IngestReport]()
+        self._switches = JobBoard[EngineStatus]()
+        self._pulls = JobBoard[EngineStatus]()
         self._warming: threading.Thread | None = None
         self._lock = threading.RLock()
 
@@ -85,8 +84,9 @@ class Service:
     def close(self) -> None:
         """Stop the work, let the engines and files go, give up the folder."""
         self._jobs.close()
-        for engine in self.engine_objects.values():
-            engine.close()
+        self._switches.close()
+        self._pulls.close()
+        self.switch.close()
         self.history.close()
         self.knowledge.close()
         self.ownership.release()
@@ -102,12 +102,12 @@ class Service:
         """Bring a collection up to date with files and folders, in this thread."""
         return self.knowledge.ingest(paths, collection, on_progress)
 
-    def start_ingest(self, paths: Sequence[Path], collection: str | None = None) -> Job:
+    def start_ingest(self, paths: Sequence[Path], collection: str | None = None) -> Job[IngestReport]:
         """The same in the background."""
         title = ", ".join(path.name for path in paths)
         return self._jobs.start(title, lambda on_progress: self.ingest(paths, collection, on_progress))
 
-    def upload(self, files: Sequence[tuple[str, bytes]], collection: str | None = None) -> Job:
+    def upload(self, files: Sequence[tuple[str, bytes]], collection: str | None = None) -> Job[IngestReport]:
         """Keep uploaded files (name, content) and ingest them in the background.
 
         A file that cannot be read is not kept, and the earlier one of its name stays.
@@ -116,7 +116,7 @@ class Service:
         title = ", ".join(name for name, _ in files)
         return self._jobs.start(title, lambda on_progress: self._uploads.ingest(waiting, collection, on_progress))
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[Job[IngestReport]]:
         """Running and recent background work, newest first."""
         return self._jobs.jobs()
 
@@ -159,31 +159,46 @@ class Service:
 
     def engines(self) -> list[EngineStatus]:
         """Every engine: ready, or why not."""
-        return [engine.check() for engine in self.engine_objects.values()]
+        return [readiness(engine) for engine in self.switch.engines.values()]
 
     def choice(self, name: str | None = None) -> Choice:
         """The engine that would answer now, and why others were skipped; looked up every few seconds at most.
 
         Raises:
             ConfigError: there is no engine of that name.
+            EngineUnavailable: none is ready.
         """
-        wanted = name or self.settings.llm_engine
-        if wanted != "auto" and wanted not in self.engine_objects:
-            create(wanted, self.settings)  # says which names there are
-            raise ConfigError(f"{wanted!r} is no engine.")
-        with self._lock:
-            at, choice = self._choices.get(wanted, (0.0, None))
-            if choice is None or time.monotonic() - at > _CHOICE_SECONDS:
-                choice = choose(self.settings.model_copy(update={"llm_engine": wanted}), self.engine_objects)
-                for status in choice.reasons:
-                    log.info("engine %s skipped: %s", status.name, status.detail)
-                self._choices[wanted] = (time.monotonic(), choice)
-            return choice
+        return self.switch.choice(name)
 
     def forget_choices(self) -> None:
         """Look at the engines anew for the next question."""
-        with self._lock:
-            self._choices.clear()
+        self.switch.forget_choices()
+
+    def start_switch(self, name: str, model: str | None = None) -> Job[EngineStatus]:
+        """Make another engine the live one, in the background."""
+        return self._switches.start(name, lambda on_progress: self.switch.use(name, model, on_progress))
+
+    def start_pull(self, model: str) -> Job[EngineStatus]:
+        """Have Ollama fetch a model, in the background."""
+        return self._pulls.start(model, lambda on_progress: self.pull(model, on_progress))
+
+    def pull(self, model: str, on_progress: OnProgress = lambda progress: None) -> EngineStatus:
+        """Have Ollama fetch a model; how the engine ``ollama`` is afterwards.
+
+        Raises:
+            EngineUnavailable: Ollama does not run, or lost its connection; what came is kept.
+            ModelMissing: there is no such model.
+        """
+        from app.engines.ollama_pull import pull
+
+        pull(self.settings.ollama_base_url, model, on_progress)
+        self.switch.forget_choices()
+        return self.switch.engines["ollama"].check()
+
+    def engine_jobs(self) -> list[Job[EngineStatus]]:
+        """Running and recent switches and downloads of models, newest first."""
+        jobs = [*self._switches.jobs(), *self._pulls.jobs()]
+        return sorted(jobs, key=lambda job: job.begun, reverse=True)
 
     # answers
 
@@ -209,7 +224,7 @@ class Service:
 
         if engine is not None:
             self.choice(engine)
-        line = WriterLine(self, engine)
+        line = WriterLine(self.switch, engine)
         request = Request(
             question=check_question(question),
             history=turns(history),
@@ -235,7 +250,8 @@ class Service:
 
     def _warm_up(self) -> None:
         try:
-            self.choice().engine.chat_model()
+            with self.switch.lease() as engine:
+                self.switch.load(engine)
             for name in self.collections():
                 retriever = self.knowledge.retriever(name)
                 for text in ("warm up", "预热"):  # each language loads parts of its own

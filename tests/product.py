@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+_PATIENCE = 120  # seconds for a start on a busy machine
 
 DOCUMENTS = {
     "en/lighthouse.md": (
@@ -82,13 +83,34 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@dataclass(frozen=True)
 class Server:
-    """A running server."""
+    """``python -m app serve ARGS`` (or another program) on a free port; it can be stopped and started again."""
 
-    url: str
-    process: subprocess.Popen[bytes]
-    log: Path
+    def __init__(self, data: Path, *args: str, program: Sequence[str] = ("app", "serve"), **extra: str) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = data.parent / f"{data.name}-{port}.log"
+        self._command = [sys.executable, "-m", *program, *_options(program, port), *args]
+        self._environment = environment(data, **extra)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns once it answers."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as out:
+            process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environment, stdout=out, stderr=subprocess.STDOUT
+            )
+        self._process = process
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            assert process.poll() is None, self.log.read_text()
+            try:
+                self.get("/health/live")
+                return
+            except OSError:
+                assert time.monotonic() < deadline, self.log.read_text()
+                time.sleep(0.1)
 
     def get(self, path: str) -> Any:
         """The JSON at ``path``."""
@@ -97,8 +119,21 @@ class Server:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait; the exit code."""
-        self.process.send_signal(how)
-        return self.process.wait(30)
+        assert self._process is not None
+        self._process.send_signal(how)
+        return self._process.wait(30)
+
+    def end(self) -> None:
+        """Stop it if it runs, whatever it takes."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _options(program: Sequence[str], port: int) -> list[str]:
@@ -109,32 +144,10 @@ def _options(program: Sequence[str], port: int) -> list[str]:
 
 @contextmanager
 def server(data: Path, *args: str, program: Sequence[str] = ("app", "serve"), **extra: str) -> Iterator[Server]:
-    """``python -m app serve`` (or another program that serves) on a free port, ended at the end."""
-    port = free_port()
-    data.parent.mkdir(parents=True, exist_ok=True)
-    log = data.parent / f"{data.name}-{port}.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *program, *_options(program, port), *args],
-            cwd=ROOT, env=environment(data, **extra), stdout=out, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    running = Server(f"http://127.0.0.1:{port}", process, log)
+    """A :class:`Server` that runs, ended at the end."""
+    running = Server(data, *args, program=program, **extra)
     try:
-        deadline = time.monotonic() + 60
-        while True:
-            assert process.poll() is None, log.read_text()
-            try:
-                running.get("/health/live")
-                break
-            except OSError:
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.1)
+        running.start()
         yield running
     finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        running.end()

@@ -16,8 +16,11 @@ import pytest
 from app.config import ROOT
 
 FLOORS = (
-    ("app", "errors", "schema", "config", "config_errors", "config_file", "text"),
-    ("engines", "readers", "knowledge"),
+    (
+        "app", "errors", "schema", "text", "config", "config_errors", "config_file", "config_llm", "config_print",
+        "config_vllm", "config_vllm_profiles",
+    ),
+    ("engines", "models", "readers", "knowledge"),
     ("llm_utils", "conversation"),
     (
         "service", "answering", "fallback", "uploads", "operations", "jobs", "owner", "client", "logs", "progress",
@@ -25,8 +28,8 @@ FLOORS = (
     ("cli", "api", "ui", "__main__", "streamlit_app"),
 )  # fmt: skip
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-STRANGERS = FLOORS[1]  # these know nothing of each other, but that documents come in through the readers
-ACQUAINTED = {("knowledge", "readers")}
+STRANGERS = FLOORS[1]  # these know nothing of each other, with two exceptions:
+ACQUAINTED = {("knowledge", "readers"), ("engines", "models")}  # documents come from readers, weights from models
 
 LONGEST = 300  # lines
 HEAVY = ("torch", "transformers", "sentence_transformers", "chromadb", "streamlit", "langchain_core", "pandas")
@@ -120,10 +123,10 @@ def test_the_parts_of_the_first_floor_know_nothing_of_each_other() -> None:
     assert met == []
 
 
-def test_documents_come_in_through_one_door() -> None:
+def test_documents_and_models_come_in_through_one_door_each() -> None:
     through = {item.target for item in OWN if (room(item.module), room(item.target)) in ACQUAINTED}
 
-    assert through == {"app.readers"}
+    assert through == {"app.readers", "app.models"}
 
 
 def circle(edges: Iterable[tuple[str, str]]) -> str:

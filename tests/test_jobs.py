@@ -37,7 +37,7 @@ def test_a_job_ends_with_its_report(board: JobBoard) -> None:
 
     assert job.wait(SOON)
     assert (job.state, job.running, job.error) == ("done", False, None)
-    assert job.report == IngestReport(added=2)
+    assert job.result == IngestReport(added=2)
 
 
 def test_progress_is_seen_while_it_runs(board: JobBoard) -> None:
@@ -84,7 +84,7 @@ def test_an_expected_error_is_kept_with_its_hint(board: JobBoard) -> None:
     job = board.start("x.pdf", work)
 
     assert job.wait(SOON)
-    assert (job.state, job.report) == ("failed", None)
+    assert (job.state, job.result) == ("failed", None)
     assert isinstance(job.error, DamagedDocument)
     assert job.error.hint == "Get it again."
 
@@ -123,7 +123,7 @@ def test_cancel_stops_the_work_at_its_next_progress(board: JobBoard) -> None:
 
     assert job.wait(SOON)
     assert job.state == "cancelled"
-    assert (job.report, job.error) == (None, None)
+    assert (job.result, job.error) == (None, None)
     assert undone.is_set()
 
 

@@ -13,7 +13,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from app.config import Settings, load_settings
 from app.errors import CollectionError, ConfigError, DataFolderBusy, DocumentMissing, EngineUnavailable, QuestionError
-from app.schema import EngineStatus, Message
+from app.schema import EngineStatus, Message, OnProgress
 from app.service import Service
 from tests.product import DOCUMENTS, write_documents
 
@@ -34,6 +34,8 @@ def service(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
 class Engine:
     """An engine for faults: ready, and answering (or not) as it is told."""
 
+    in_process = loaded = False
+
     def __init__(self, name: str, model: BaseChatModel, ready: bool = True) -> None:
         self.name = name
         self._model = model
@@ -44,6 +46,10 @@ class Engine:
 
     def chat_model(self) -> BaseChatModel:
         return self._model
+
+    def memory(self) -> None: ...
+
+    def load(self, on_progress: OnProgress) -> None: ...
 
     def context_window(self) -> int:
         return 4096
@@ -64,11 +70,11 @@ def speaking(text: str) -> BaseChatModel:
 
 @pytest.fixture
 def engines(service: Service) -> Iterator[dict[str, Any]]:
-    kept = dict(service.engine_objects)
+    kept = service.switch.engines
     service.forget_choices()
-    yield service.engine_objects
-    service.engine_objects.clear()
-    service.engine_objects.update(kept)
+    yield service.switch._engines  # what stands there is replaced by engines that fail on demand
+    service.switch._engines.clear()
+    service.switch._engines.update(kept)
     service.forget_choices()
 
 
@@ -142,7 +148,7 @@ def upload(service: Service, *files: tuple[str, str | bytes]) -> Any:
     job = service.upload(contents, "uploads")
     assert job.wait(60)
     assert job.error is None
-    return job.report
+    return job.result
 
 
 def uploaded(service: Service) -> set[str]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from app.schema import EngineStatus
+    from app.models import Fit
+    from app.schema import EngineStatus, OnProgress
 
 DEFAULT_CONTEXT_WINDOW = 8192
 """Tokens; for a model that does not say how many it takes."""
@@ -17,13 +18,38 @@ class Engine(Protocol):
     """A way to have a language model answer."""
 
     name: str
+    in_process: bool
+    """Whether the model's memory is this process's (or its children's) affair."""
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it holds a model now, so that ``close`` would give something back."""
+        ...
 
     def check(self) -> EngineStatus:
-        """Whether it can answer now. Takes at most two seconds, never raises, imports nothing heavy."""
+        """Whether it can answer, memory aside: of that tells ``memory``, and a switch can make room.
+
+        Takes at most two seconds, never raises, imports nothing heavy.
+        """
+        ...
+
+    def memory(self) -> Fit | None:
+        """What loading would take and what is free; None once loaded, or where another program has the memory.
+
+        Like ``check`` it never raises and imports nothing heavy.
+        """
+        ...
+
+    def load(self, on_progress: OnProgress) -> None:
+        """Builds and warms the model, so that the next answer begins at once; does nothing the second time.
+
+        Raises:
+            EngineError: it cannot be loaded; what was taken for it is given back.
+        """
         ...
 
     def chat_model(self) -> BaseChatModel:
-        """The model, built on first use and kept.
+        """The model, loaded on first use and kept.
 
         It works synchronously, asynchronously and streaming. The last chunk of a stream carries
         ``response_metadata["finish_reason"]`` (``stop`` or ``length``). Closing a stream aborts the request.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.schema import EngineStatus
+from app.schema import EngineStatus, OnProgress
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -19,6 +19,7 @@ class ExtractiveEngine:
     """The engine ``extractive``: always ready, needs no settings, holds nothing."""
 
     name = "extractive"
+    in_process = False
 
     def __init__(self, settings: Settings) -> None:
         self._chat: BaseChatModel | None = None
@@ -26,6 +27,18 @@ class ExtractiveEngine:
     def check(self) -> EngineStatus:
         """Always ready."""
         return EngineStatus(self.name, True, "", "quotes your documents; needs no model")
+
+    @property
+    def loaded(self) -> bool:
+        """Whether its few rules were imported."""
+        return self._chat is not None
+
+    def memory(self) -> None:
+        """Next to nothing."""
+
+    def load(self, on_progress: OnProgress) -> None:
+        """Imports its rules."""
+        self.chat_model()
 
     def chat_model(self) -> BaseChatModel:
         """The model that quotes; it raises EngineUnavailable when asked without passages."""

@@ -10,7 +10,7 @@ import httpx
 from app.engines.base import DEFAULT_CONTEXT_WINDOW
 from app.engines.http import error_text, fetch, shown
 from app.errors import EngineError, EngineUnavailable, ModelMissing
-from app.schema import EngineStatus
+from app.schema import EngineStatus, OnProgress, Progress
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -33,6 +33,7 @@ class VllmOpenAIEngine:
     """The engine ``vllm_openai``: settings VLLM_BASE_URL, VLLM_MODEL, VLLM_API_KEY and ``llm.params``."""
 
     name = "vllm_openai"
+    in_process = False
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -47,6 +48,24 @@ class VllmOpenAIEngine:
         except EngineError as error:
             return EngineStatus(self.name, False, self._settings.vllm_model, error.message, error.hint)
         return EngineStatus(self.name, True, model.name, f"{model.name} at {shown(self._url)}")
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a client was built; the model itself is the server's."""
+        return self._built is not None
+
+    def memory(self) -> None:
+        """The server's own affair."""
+
+    def load(self, on_progress: OnProgress) -> None:
+        """One token: a server lists its models also while it cannot answer.
+
+        Raises:
+            EngineError: it does not answer.
+        """
+        if not self.loaded:
+            on_progress(Progress("loading", item=self.name, detail=shown(self._url)))
+            self.chat_model().invoke("Hi", max_tokens=1)
 
     def chat_model(self) -> BaseChatModel:
         """The model that VLLM_MODEL names, else the first that the server offers.

@@ -1,1 +1,1 @@
-"""The page: Chat and Library, in English and Chinese. The only floor that imports streamlit."""
+"""The page: Chat, Library and Engines, in English and Chinese. The only floor that imports streamlit."""

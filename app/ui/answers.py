@@ -7,8 +7,8 @@ from itertools import groupby
 import streamlit as st
 
 from app.conversation.history import REMOVED
-from app.schema import Answer, Citation
-from app.ui import sources
+from app.schema import Answer, Citation, Progress
+from app.ui import engine_jobs, sources
 from app.ui.i18n import t
 from app.ui.live import LiveAnswer
 from app.ui.markup import plain, quoted, written
@@ -27,10 +27,15 @@ def draw(number: int, answer: Answer, question: str) -> None:
     st.caption(_footer(answer, question))
 
 
-def step(live: LiveAnswer, warm: bool) -> str:
-    """What is being done, and for how long; ``warm`` when nothing is left to load."""
+def step(live: LiveAnswer, warm: bool, loading: Progress | None) -> str:
+    """What is being done, and for how long.
+
+    ``warm`` when the search has nothing left to load; ``loading`` is the engine's model that comes into memory.
+    """
     if live.text:
         key = "step.answering"
+    elif loading is not None:
+        return f":material/hourglass_top: {engine_jobs.stage(loading)} · {live.seconds:.0f} s"
     elif live.passages:
         key = "step.reading"
     elif live.question.documents:

@@ -10,7 +10,7 @@ from app.conversation.history import SavedMessage
 from app.conversation.turns import check_question
 from app.errors import UsageError
 from app.service import Service
-from app.ui import answers, choices, conversations, opening, sources, state, style, welcome
+from app.ui import answers, choices, conversations, languages, opening, sources, state, style, welcome
 from app.ui.engine_states import STATES
 from app.ui.faults import callback, described, guarded, show, show_notice
 from app.ui.i18n import t
@@ -38,6 +38,7 @@ def page(service: Service) -> None:
         conversations.new_button()
         choices.draw(service)
         conversations.draw(service)
+        languages.draw()
     if side is not None:
         with side, guarded():
             sources.panel(service)
@@ -99,7 +100,7 @@ def _stream(service: Service, live: LiveAnswer) -> None:
         step, text = st.empty(), st.empty()
         st.button(t("chat.stop"), key="stop", icon=":material/stop_circle:", on_click=_stop, args=(live.conversation,))
         for _ in live.ticks():
-            step.caption(answers.step(live, service.warm))
+            step.caption(answers.step(live, service.warm, service.switch.progress))
             if said := live.text:
                 text.markdown(answers.growing(said))
     st.rerun()  # once more, as saved: with its sources

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.engines.registry import ENGINES
-from app.errors import HotswapError
+from app.engines.registry import AUTO, ENGINES, ORDER
 from app.knowledge.library import DEFAULT_COLLECTION
 from app.schema import DocumentInfo, EngineStatus
 from app.service import Service
 from app.ui import state
-from app.ui.engine_states import STATES
-from app.ui.faults import callback, guarded
+from app.ui.engine_states import STATES, answering
+from app.ui.faults import PageError, callback, guarded
 from app.ui.i18n import t
 from app.ui.markup import plain
 
 NO_DOCUMENTS = "-"
 """In the address: plain chat. No collection can be called so."""
-AUTO = "auto"
+_PATIENCE = 0.3  # seconds: while an answer streams, what came too late would not be drawn
 
 
 def collection() -> str | None:
@@ -27,7 +26,7 @@ def collection() -> str | None:
 
 
 def engine() -> str | None:
-    """The engine to ask; None is the one that the settings choose."""
+    """The engine to ask; None is the live one."""
     chosen = state.kept("engine")
     return chosen if chosen in ENGINES else None
 
@@ -70,32 +69,38 @@ def _documents_chosen() -> None:
 
 
 def _engine(service: Service) -> None:
-    waiting = STATES.known(service) is None
+    waiting = STATES.known(service, _PATIENCE) is None
     st.fragment(_engine_box, run_every=0.5 if waiting else None)(service, waiting)
+    st.page_link(st.session_state["pages"]["engines"], label=t("choice.engines"), icon=":material/swap_horiz:")
 
 
 def _engine_box(service: Service, waiting: bool) -> None:
     with guarded():
-        states = STATES.known(service)
-        if waiting and states is not None:
+        look = STATES.known(service)
+        if waiting and look is not None:
             st.rerun()  # the whole page, which then polls no more
-        by_name = {status.name: status for status in states or ()}
-        options = [AUTO, *ENGINES]
+        states = look.states if look else ()
+        live = answering(states, service.switch.wanted)
+        by_name = {status.name: status for status in states}
+        st.session_state["choose-engine"] = engine() or AUTO  # the browser would stay with a label that has changed
         st.selectbox(
             t("choice.engine"),
-            options,
-            index=options.index(engine() or AUTO),
-            format_func=lambda name: _label(name, by_name),
+            [AUTO, *ORDER],
+            format_func=lambda name: _auto_label(live) if name == AUTO else _label(name, by_name),
             key="choose-engine",
             on_change=_engine_chosen,
         )
-        st.caption(_explained(service, by_name) if states is not None else t("choice.looking"))
+        st.caption(_explained(engine() or service.switch.wanted, by_name) if look else t("choice.looking"))
 
 
 @callback
 def _engine_chosen() -> None:
     chosen = st.session_state["choose-engine"]
     state.keep("engine", None if chosen == AUTO else chosen)
+
+
+def _auto_label(live: EngineStatus | None) -> str:
+    return f"{AUTO} · {live.name}" if live else AUTO
 
 
 def _label(name: str, states: dict[str, EngineStatus]) -> str:
@@ -107,17 +112,12 @@ def _label(name: str, states: dict[str, EngineStatus]) -> str:
     return f"{name} · {status.model}" if status.model else name
 
 
-def _explained(service: Service, states: dict[str, EngineStatus]) -> str:
+def _explained(wanted: str, states: dict[str, EngineStatus]) -> str:
     """Who will answer; for an engine that is not ready, why, and who stands in for it."""
-    chosen = engine()
-    if chosen is None and service.settings.llm_engine in states:
-        chosen = service.settings.llm_engine
-    status = states.get(chosen) if chosen else None
-    if status is not None and status.ready:
-        return t("choice.answers", name=status.name)
-    standing_in = next((states[name].name for name in ENGINES if name in states and states[name].ready), None)
-    if standing_in is None:
-        raise HotswapError(t("choice.none_ready"), t("choice.none_ready_hint"))
-    if status is None:
-        return t("choice.answers", name=standing_in)
-    return f"{plain(status.detail)} {plain(status.hint)} {t('choice.stands_in', name=standing_in)}"
+    answers = answering(tuple(states.values()), wanted)
+    if answers is None:
+        raise PageError(t("choice.none_ready"), t("choice.none_ready_hint"))
+    status = states.get(wanted)
+    if status is None or status.ready:
+        return t("choice.answers", name=plain(answers.name))
+    return f"{plain(status.detail)} {plain(status.hint)} {t('choice.stands_in', name=plain(answers.name))}"

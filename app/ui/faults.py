@@ -11,11 +11,15 @@ from typing import ParamSpec
 import streamlit as st
 
 from app.errors import HotswapError
-from app.ui.i18n import t
+from app.ui.i18n import gist, t
 from app.ui.markup import plain
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
+
+
+class PageError(HotswapError):
+    """One whose words are the page's own, and so in the reader's language already."""
 
 
 def described(error: Exception) -> HotswapError:
@@ -23,13 +27,14 @@ def described(error: Exception) -> HotswapError:
     if isinstance(error, HotswapError):
         return error
     log.error("the page met an unexpected error", exc_info=error)
-    return HotswapError(t("error.unexpected"), t("error.see_log"))
+    return PageError(t("error.unexpected"), t("error.see_log"))
 
 
 def show(error: HotswapError) -> None:
-    """One line and its hint."""
-    hint = f"  \n{plain(error.hint)}" if error.hint else ""
-    st.error(f"**{plain(error.message)}**{hint}", icon=":material/error:")
+    """One line and its hint; where the reader's language is not theirs, the gist of it first."""
+    lines = [line for line in (gist(error.code), error.message, error.hint) if line]
+    first, *rest = (plain(line) for line in lines)
+    st.error("  \n".join([f"**{first}**", *rest]), icon=":material/error:")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -30,6 +31,20 @@ def language() -> Language:
 @lru_cache(maxsize=len(LANGUAGES))
 def words(of: Language) -> dict[str, str]:
     """One table: ``section.name`` to words."""
-    text = (Path(__file__).parent / "words" / f"{of}.toml").read_text(encoding="utf-8")
-    sections = tomllib.loads(text).items()
+    sections = _table(f"{of}.toml").items()
     return {f"{section}.{name}": value for section, entries in sections for name, value in entries.items()}
+
+
+def gist(code: str) -> str:
+    """What an error of this code is about, where the reader's language is not that of the error's own words."""
+    return error_words().get(code, "") if language() == "zh" else ""
+
+
+@lru_cache(maxsize=1)
+def error_words() -> dict[str, str]:
+    """Chinese for each ``HotswapError.code``."""
+    return dict(_table("errors.zh.toml"))
+
+
+def _table(file: str) -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "words" / file).read_text(encoding="utf-8"))

@@ -11,25 +11,28 @@ from app.knowledge.library import DEFAULT_COLLECTION
 from app.readers import SUFFIXES
 from app.schema import DocumentInfo
 from app.service import Service
-from app.ui import progress, style
+from app.ui import ingestion, languages, progress, style
 from app.ui.faults import callback, show_notice
 from app.ui.i18n import t
 from app.ui.markup import plain
+from app.ui.sizes import size
 
 _AT_ONCE = 50  # documents on one page of the list
+_JOBS = 5
 
 
 def page(service: Service) -> None:
     """The page itself."""
     style.draw()
+    languages.draw()
     with st.container(key="library"):
         st.markdown(f"## {t('library.title')}")
         show_notice()
         collection = _collection(service)
         _uploader(service, collection)
-        watched = progress.draw(service)
+        watched = progress.draw(service.jobs(), ingestion.ended, _JOBS)
         _documents(service, collection)
-    progress.watch(watched)
+    progress.watch(watched, ingestion.bar)
 
 
 def _collection(service: Service) -> str:
@@ -110,16 +113,6 @@ def _row(service: Service, collection: str, document: DocumentInfo) -> None:
 
 def _facts(document: DocumentInfo) -> str:
     return t("library.facts", size=size(document.size), chunks=document.chunks, date=_date(document.added_at))
-
-
-def size(count: int) -> str:
-    """Bytes as people read them."""
-    amount = float(count)
-    for unit in ("B", "KB", "MB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} GB"
 
 
 def _date(iso: str) -> str:

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Question:
-    """What to answer, and how: ``engine`` None is the one that the settings choose."""
+    """What to answer, and how: ``engine`` None is the live one."""
 
     text: str
     history: Sequence[Message] = ()

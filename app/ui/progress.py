@@ -1,78 +1,105 @@
-"""The work on documents while it goes on, and how it ended. The work itself belongs to the service, not to the page."""
+"""Background work while it goes on, and how it ended. The work itself belongs to the service, not to the page."""
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from collections.abc import Callable, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.jobs import Job
-from app.schema import IngestReport, Progress
-from app.service import Service
 from app.ui.faults import show
 from app.ui.i18n import t
 from app.ui.markup import plain
 
-_SHOWN = 5
+T = TypeVar("T")
 _EVERY = 0.3  # seconds between two looks at running work, and until a click is noticed
-_STAGES = {
-    "waiting": "job.waiting",
-    "starting": "job.starting",
-    "reading": "job.reading",
-    "embedding": "job.embedding",
-    "done": "job.finishing",
-}
+_LONGEST = 120  # characters of a title
 
 
-Watched = list[tuple[Job, DeltaGenerator]]
-"""Running work, and the place of its progress."""
+class Bar(NamedTuple):
+    """How far a job is: 0 to 1, None where nobody can tell; and the words for it."""
+
+    share: float | None
+    text: str
 
 
-def draw(service: Service) -> Watched:
-    """Running and recent work, newest first."""
+class Watched(NamedTuple, Generic[T]):
+    """Running work, and the place of its progress."""
+
+    job: Job[T]
+    place: DeltaGenerator
+
+
+def draw(jobs: Sequence[Job[T]], ended: Callable[[Job[T]], None], at_most: int) -> list[Watched[T]]:
+    """Boxes for ``jobs`` that the reader has not hidden; ``ended`` draws how one ended, its error aside."""
     dismissed = st.session_state.setdefault("dismissed", set())
-    jobs = [job for job in service.jobs() if job.id not in dismissed]
-    watched: Watched = []
-    for job in jobs[:_SHOWN]:
-        with st.container(border=True, key=f"job-{job.id}"):
-            watched += _job(job)
+    shown = [job for job in jobs if job.id not in dismissed][:at_most]
+    watched: list[Watched[T]] = []
+    for job in shown:
+        with st.container(border=True, key=f"job-{job.id}", gap="xsmall"):
+            watched += _job(job, ended)
+    for _ in range(at_most - len(shown)):
+        st.empty()  # else what stood here before would stay as long as the run lasts
     return watched
 
 
-def watch(watched: Watched) -> None:
-    """Keeps the progress up to date until some of it ends, which calls for another run.
+def watch(
+    watched: Sequence[Watched[T]], bar: Callable[[Job[T]], Bar], changed: Callable[[], bool] = lambda: False
+) -> None:
+    """Keeps the progress up to date until some of it ends or ``changed`` says so, which calls for another run.
 
     One run that lasts, not many short ones: Streamlit tidies up after each, and that would slow the work down.
     """
     if not watched:
         return
-    while all(job.running for job, _ in watched):
-        for job, bar in watched:
-            bar.progress(_share(job.progress), text=_stage(job.progress))
-        watched[-1][0].wait(_EVERY)  # the oldest, which is the one being done
+    while all(item.job.running for item in watched) and not changed():
+        for job, place in watched:
+            share, text = bar(job)
+            if share is None:
+                place.caption(text)
+            else:
+                place.progress(share, text=text)
+        watched[-1].job.wait(_EVERY)
     st.rerun()
 
 
-def _job(job: Job) -> Watched:
+def _job(job: Job[T], ended: Callable[[Job[T]], None]) -> list[Watched[T]]:
     running = job.running  # asked once: what is drawn as running is also watched
     with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
-        st.markdown(f"**{plain(_short(job.title))}**")
+        st.markdown(f"**{plain(_short(job.title))}**", width="stretch")
         if running:
-            st.button(t("job.cancel"), key=f"cancel-{job.id}", type="tertiary", on_click=job.cancel)
+            _cancel_button(job)
         else:
             key = f"dismiss-{job.id}"
             icon = ":material/close:"
             st.button("", key=key, type="tertiary", icon=icon, help=t("job.dismiss"), on_click=_dismiss, args=(job.id,))
     if running:
-        return [(job, st.empty())]
-    if job.error is not None:
-        show(job.error)
-    elif job.report is not None:
-        _report(job.report)
-    else:
-        st.caption(t("job.cancelled"))
+        return [Watched(job, st.empty())]
+    with st.container():  # in the very place of the progress, as above
+        if job.error is not None:
+            show(job.error)
+        ended(job)
     return []
+
+
+def _cancel_button(job: Job[T]) -> None:
+    """It may take the work a while to notice."""
+    asked = job.id in st.session_state.setdefault("cancelling", set())
+    st.button(
+        t("job.cancelling") if asked else t("job.cancel"),
+        key=f"cancel-{job.id}",
+        type="tertiary",
+        disabled=asked,
+        on_click=_cancel,
+        args=(job,),
+    )
+
+
+def _cancel(job: Job[T]) -> None:
+    st.session_state["cancelling"].add(job.id)
+    job.cancel()
 
 
 def _dismiss(job: str) -> None:
@@ -80,41 +107,4 @@ def _dismiss(job: str) -> None:
 
 
 def _short(title: str) -> str:
-    return title if len(title) <= 120 else title[:120] + "…"
-
-
-def _share(progress: Progress) -> float:
-    """How much is done, 0 to 1; the file at hand counts by its chunks."""
-    if not progress.total:
-        return 0.0
-    done, _, of = progress.detail.partition("/")
-    part = int(done) / int(of) if done.isdigit() and of.isdigit() and int(of) else 0.0
-    return min(1.0, (progress.done + part) / progress.total)
-
-
-def _stage(progress: Progress) -> str:
-    words = t(_STAGES.get(progress.stage, "job.starting"))
-    if not progress.item:
-        return words
-    count = t("job.count", number=progress.done + 1, total=progress.total)
-    chunks = t("job.chunks", done=progress.detail) if progress.detail else ""
-    return " · ".join(part for part in (count, plain(progress.item), words, chunks) if part)
-
-
-def _report(report: IngestReport) -> None:
-    counts = [
-        t(key, count=count)
-        for key, count in (
-            ("job.added", report.added),
-            ("job.updated", report.updated),
-            ("job.unchanged", report.unchanged),
-            ("job.failed", len(report.failed)),
-        )
-        if count
-    ]
-    st.caption(" · ".join(counts) or t("job.nothing"))
-    for failure in report.failed:
-        hint = f"  \n{plain(failure.hint)}" if failure.hint else ""
-        st.warning(
-            f"**{plain(PurePath(failure.path).name)}** — {plain(failure.error)}{hint}", icon=":material/warning:"
-        )
+    return title if len(title) <= _LONGEST else title[:_LONGEST] + "…"

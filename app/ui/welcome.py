@@ -45,10 +45,10 @@ def _has_guide(documents: list[DocumentInfo]) -> bool:
 
 def connect_card(service: Service) -> None:
     """How to connect a model; nothing where one is ready, or where the settings want none."""
-    states = STATES.known(service)
-    if states is None or service.settings.llm_engine == "extractive":
+    look = STATES.known(service)
+    if look is None or service.switch.wanted == "extractive":
         return
-    if any(state.ready for state in states if state.name != "extractive"):
+    if any(state.ready for state in look.states if state.name != "extractive"):
         return
     machine = connect.this_machine()
     with st.container(border=True, key="connect"):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.engines.registry import ORDER
 from tests.product import ROOT, Server, command, environment, free_port, server
 
 
@@ -32,7 +33,7 @@ def test_health_names_the_engine_and_why_not_the_others(running: Server) -> None
     assert health["status"] == "ok"
     assert health["llm_engine"] == "extractive"
     states = {engine["name"]: engine for engine in health["engines"]}
-    assert list(states) == ["vllm_openai", "ollama", "extractive"]
+    assert list(states) == list(ORDER)
     assert states["extractive"]["ready"] is True
     assert states["ollama"]["ready"] is False
     assert states["ollama"]["detail"]

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests import product
 from tests.browser.reader import Reader
-from tests.browser.server import ROOT, Server
+from tests.browser.slow_model import SlowModel
 from tests.engines import servers
+from tests.product import ROOT, Server, command
 from tools.browser import find_browser
 
 FLAGS = [
@@ -24,40 +26,52 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-SLOW_WORDS = [f"word{number} " for number in range(150)]  # half a minute
-
-
-def _event(delta: dict[str, str], finish_reason: str | None) -> str:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "slow", "choices": [choice]}
-    return f"data: {json.dumps(chunk)}\n\n"
 
 
 @pytest.fixture(scope="session")
-def slow_model() -> Iterator[servers.Server]:
+def slow_model() -> Iterator[SlowModel]:
     """A server such as vLLM's, whose model writes five words a second."""
-    parts = [_event({"content": word}, None) for word in SLOW_WORDS] + [_event({}, "stop")]
-    replies: dict[str, Any] = {
-        "GET /v1/models": servers.json_reply(200, {"object": "list", "data": [{"id": "slow", "max_model_len": 4096}]}),
-        "POST /v1/chat/completions": servers.chunked("text/event-stream", [*parts, "data: [DONE]\n\n"], gap=0.2),
-    }
-    with servers.Server(replies) as server:
-        yield server
+    model = SlowModel()
+    yield model
+    model.stop()
+
+
+def _pulled(*sizes: int) -> list[str]:
+    """What Ollama says while it fetches a model of 200 MB; ``sizes`` is what is there of it, in MB."""
+    layer = {"status": "pulling 163553aea1b1", "digest": "sha256:163553aea1b1", "total": 200_000_000}
+    lines = [{"status": "pulling manifest"}, *({**layer, "completed": size * 1_000_000} for size in sizes)]
+    return [json.dumps(line) + "\n" for line in lines]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, slow_model: servers.Server) -> Iterator[Server]:
+def ollama() -> Iterator[servers.Server]:
+    """Ollama, recorded; asked for models it is slow the first time, does not find the second, and has the third."""
+    kind = "application/x-ndjson"
+    whole = [*_pulled(0, 200), '{"status":"verifying sha256 digest"}\n', '{"status":"success"}\n']
+    pulls: list[servers.Reply] = [
+        servers.chunked(kind, _pulled(*range(0, 200, 2)), gap=0.5),
+        *servers.recorded("pull_nonexistent_stream")["POST /api/pull"],
+        servers.chunked(kind, whole),
+    ]
+    with servers.Server({**servers.recorded("tags"), "POST /api/pull": pulls}) as there:
+        yield there
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, slow_model: SlowModel, ollama: servers.Server) -> Iterator[Server]:
     """The product with its English and Chinese guide to engines and a PDF; ``extractive`` answers unless told."""
     folder = tmp_path_factory.mktemp("browser")
     documents = folder / "documents"
     for name in ("en/switching-engines.md", "zh/switching-engines.md", "en/which-model-for-which-card.pdf"):
         (documents / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "data" / "samples" / name, documents / name)
-    running = Server(folder / "state", LLM_ENGINE="extractive", VLLM_BASE_URL=f"{slow_model.url}/v1")
-    running.command("ingest", str(documents))
-    running.start()
-    yield running
-    running.stop()
+    settings = {
+        "LLM_ENGINE": "extractive", "VLLM_BASE_URL": f"{slow_model.url}/v1", "OLLAMA_BASE_URL": ollama.url,
+    }  # fmt: skip
+    ingested = command(folder / "state", "ingest", str(documents), **settings)
+    assert ingested.code == 0, ingested.err
+    with product.server(folder / "state", **settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +99,7 @@ def new_reader(chromium: Browser, server: Server) -> Iterator[Callable[..., Read
     for reader in readers:
         reader.page.context.close()
     assert [url for reader in readers for url in reader.foreign] == []
-    assert "Traceback" not in server.log()
+    assert "Traceback" not in server.log.read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.reader import PATIENCE, Reader
-from tests.browser.server import Server
+from tests.browser.slow_model import SlowModel
 from tests.engines import servers
+from tests.product import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 NewReader = Callable[..., Reader]
@@ -76,7 +77,7 @@ def test_f5_keeps_the_conversation_and_a_second_tab_has_it_too(reader: Reader) -
     expect(reader.messages).to_have_count(4)
 
 
-def test_stop_acts_at_once_and_keeps_what_was_said(reader: Reader, slow_model: servers.Server) -> None:
+def test_stop_acts_at_once_and_keeps_what_was_said(reader: Reader, slow_model: SlowModel) -> None:
     reader.open("/?docs=-&engine=vllm_openai")
     reader.type("Tell me a long story")
     expect(reader.messages.last).to_contain_text("word3", timeout=PATIENCE)
@@ -85,7 +86,7 @@ def test_stop_acts_at_once_and_keeps_what_was_said(reader: Reader, slow_model: s
     expect(reader.messages.last).to_contain_text("incomplete", timeout=2000)
     assert time.monotonic() - clicked < 1.5  # half a second for the page, the rest for the browser under test
     expect(reader.messages.last).to_contain_text("word3")
-    servers.wait_for(slow_model.asked("POST /v1/chat/completions")[-1].aborted)
+    servers.wait_for(slow_model.aborted[-1])
     reader.page.reload()
     reader.idle()
     expect(reader.messages.last).to_contain_text("incomplete")

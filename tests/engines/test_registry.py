@@ -10,18 +10,28 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 
 from app.config import load_settings
-from app.engines.registry import ENGINES, ORDER, choose, create
+from app.engines.registry import ENGINES, ORDER, choose, create, with_model
 from app.errors import ConfigError, EngineUnavailable
-from app.schema import EngineStatus
+from app.models import Fit, Memory, MemoryNeed
+from app.schema import EngineStatus, OnProgress
 
 
 class Stated:
     """An engine that is only a status."""
 
-    def __init__(self, name: str, ready: bool) -> None:
+    in_process = loaded = False
+
+    def __init__(self, name: str, ready: bool, fits: bool = True) -> None:
         self.name = name
         self.ready = ready
         self.checks = 0
+        self._fit = Fit(MemoryNeed(60, 0, 0), Memory("cpu", "the test", 90 if fits else 30, 100), fits)
+
+    def memory(self) -> Fit:
+        return self._fit
+
+    def load(self, on_progress: OnProgress) -> None:
+        """Nothing to load."""
 
     def check(self) -> EngineStatus:
         self.checks += 1
@@ -52,7 +62,7 @@ def test_the_order_holds_every_engine() -> None:
     assert sorted(ORDER) == sorted(ENGINES)
 
 
-@pytest.mark.parametrize(("name", "near"), [("olama", "ollama"), ("vllm", "vllm_openai"), ("EXTRACTIVE", "extractive")])
+@pytest.mark.parametrize(("name", "near"), [("olama", "ollama"), ("vllm-openai", "vllm_openai"), ("EXTRACTIVE", "extractive")])
 def test_an_unknown_name_gets_the_nearest(name: str, near: str) -> None:
     with pytest.raises(ConfigError) as caught:
         create(name, load_settings())
@@ -67,7 +77,7 @@ def test_a_name_near_to_none_gets_them_all() -> None:
 
 def test_auto_takes_the_first_that_is_ready_and_tells_why_not_the_others() -> None:
     engines = stated(extractive=True, ollama=True, vllm_openai=False)
-    choice = choose(load_settings(), engines)
+    choice = choose("auto", engines)
     assert choice.engine.name == "ollama"
     assert [status.name for status in choice.reasons] == ["vllm_openai"]
     assert engines["extractive"].checks == 0
@@ -75,21 +85,41 @@ def test_auto_takes_the_first_that_is_ready_and_tells_why_not_the_others() -> No
 
 def test_the_engine_asked_for_goes_first() -> None:
     engines = stated(extractive=True, ollama=True, vllm_openai=True)
-    choice = choose(load_settings(llm_engine="ollama"), engines)
+    choice = choose("ollama", engines)
     assert (choice.engine.name, choice.reasons) == ("ollama", ())
 
 
 def test_an_engine_asked_for_that_cannot_run_gives_way_with_its_reason() -> None:
     engines = stated(extractive=True, ollama=False, vllm_openai=False)
-    choice = choose(load_settings(llm_engine="ollama"), engines)
+    choice = choose("ollama", engines)
     assert choice.engine.name == "extractive"
     assert [status.name for status in choice.reasons] == ["ollama", "vllm_openai"]
     assert engines["ollama"].checks == 1
 
 
+def test_an_engine_without_room_for_its_model_is_skipped_with_the_figures() -> None:
+    engines: dict[str, Any] = {"hf": Stated("hf", True, fits=False), **stated(extractive=True)}
+    choice = choose("hf", engines)
+    assert choice.engine.name == "extractive"
+    assert "needs about" in choice.reasons[0].detail
+    assert not choice.reasons[0].ready
+
+
+def test_another_spelling_of_an_engine_is_that_engine() -> None:
+    assert create("transformers", load_settings()).name == "hf"
+
+
+def test_a_model_goes_into_the_setting_of_its_engine() -> None:
+    settings = load_settings()
+    assert with_model(settings, "hf", "org/model").hf_model_path == "org/model"
+    assert with_model(settings, "ollama", None) is settings
+    with pytest.raises(ConfigError, match="takes no model"):
+        with_model(settings, "extractive", "org/model")
+
+
 def test_none_ready_is_an_error_with_every_reason() -> None:
     with pytest.raises(EngineUnavailable, match="ollama: because"):
-        choose(load_settings(), stated(ollama=False))
+        choose("auto", stated(ollama=False))
 
 
 def test_checking_imports_nothing_heavy() -> None:
@@ -100,7 +130,7 @@ from app.engines import base, registry
 assert "httpx" not in sys.modules, "the registry alone needs no HTTP"
 settings = load_settings(vllm_base_url="http://127.0.0.1:9", ollama_base_url="http://127.0.0.1:9")
 engines = {name: registry.create(name, settings) for name in registry.ORDER}
-assert registry.choose(settings, engines).engine.name == "extractive"
+assert registry.choose("auto", engines).engine.name == "extractive"
 heavy = {"langchain_core", "langchain_ollama", "langchain_openai", "openai", "torch", "transformers", "jieba", "numpy"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """

@@ -22,12 +22,13 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     monkeypatch.setattr("app.ui.conversations.ANSWERS", live.ANSWERS)
     states = engine_states.EngineStates()
     states.look_now(stand_in)  # type: ignore[arg-type]
-    for module in ("chat", "choices", "welcome"):
+    for module in ("chat", "choices", "engines", "welcome"):
         monkeypatch.setattr(f"app.ui.{module}.STATES", states)
     yield stand_in
     stand_in.reply.go_on.set()
     stand_in.work.set()
     stand_in.board.close()
+    stand_in.engine_board.close()
     stand_in.history.close()
 
 

@@ -12,10 +12,13 @@ from streamlit.testing.v1 import AppTest
 
 from app.config import Settings
 from app.conversation.history import History
-from app.errors import CollectionError, EngineError, EngineUnavailable
+from app.engines.registry import AUTO, ORDER
+from app.errors import CollectionError, EngineError, EngineUnavailable, HotswapError
 from app.jobs import Job, JobBoard
+from app.models import Fit, Memory, MemoryNeed
 from app.schema import Answer, Citation, DocumentInfo, EngineStatus, Failure, IngestReport, OnProgress, Page, Progress
 from app.service import SourceView
+from tests.engines.servers import unused_url
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "ui" / "main.py")
 TEXT = "Costs are $5 and $10.\n\nTo switch to vLLM, start a server.\n\n# The end"
@@ -76,18 +79,45 @@ class ReplyResponse:
         return Answer("".join(self._said), reply.engine, "", complete, reply.refused, self.query, citations)
 
 
+class SwitchStandIn:
+    """The part of the EngineSwitch that the page uses; a switch puts a new object into ``engines``."""
+
+    def __init__(self) -> None:
+        self.wanted = AUTO
+        self.engines: dict[str, object] = {name: object() for name in ORDER}
+        self.progress: Progress | None = None
+        self.reading: dict[str, int] = {}
+        self.needs: dict[str, int] = {}  # bytes, by engine or by model
+        self.free = 10**10
+
+    def readers(self, name: str) -> int:
+        return self.reading.get(name, 0)
+
+    def memory(self, name: str, model: str | None = None) -> Fit | None:
+        need = self.needs.get(model or name)
+        memory = Memory("cpu", "this machine", self.free, 2 * 10**10)
+        return Fit(MemoryNeed(need, 0, 0), memory, need <= self.free) if need else None
+
+
 class StandIn:
     """The part of the Service that the page uses."""
 
     def __init__(self, folder: Path) -> None:
-        self.settings = Settings(data_dir=folder)
+        self.settings = Settings(data_dir=folder, ollama_base_url=unused_url())
         self.history = History(folder / "history.sqlite3")
-        self.board = JobBoard()
+        self.board = JobBoard[IngestReport]()
+        self.engine_board = JobBoard[EngineStatus]()
+        self.switch = SwitchStandIn()
+        self.steps: Sequence[Progress] = (Progress("loading", item="tiny"),)
+        self.engine_error: HotswapError | None = None
+        self.switched: list[tuple[str, str | None]] = []
         self.reply = Reply()
         self.asked: list[dict[str, Any]] = []
         self.states = [
             EngineStatus("vllm_openai", False, "", "No vLLM server is set.", "Set VLLM_BASE_URL."),
+            EngineStatus("vllm", False, "", "No model is set for vLLM.", "Set VLLM_MODEL_PATH."),
             EngineStatus("ollama", False, "", "Ollama is not running.", "Start it."),
+            EngineStatus("hf", False, "", "No model is set for hf.", "Set HF_MODEL_PATH."),
             EngineStatus("extractive", True),
         ]
         self.stored = {"default": [DOC]}
@@ -126,7 +156,7 @@ class StandIn:
         source = self.source(document_id, sha256)
         return source.text[start:end] if source else None
 
-    def upload(self, files: Sequence[tuple[str, bytes]], collection: str | None = None) -> Job:
+    def upload(self, files: Sequence[tuple[str, bytes]], collection: str | None = None) -> Job[IngestReport]:
         def work(on_progress: OnProgress) -> IngestReport:
             on_progress(Progress("embedding", 0, 2, files[0][0], "1/4"))
             while not self.work.wait(0.02):
@@ -135,8 +165,43 @@ class StandIn:
 
         return self.board.start(", ".join(name for name, _ in files), work)
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[Job[IngestReport]]:
         return self.board.jobs()
+
+    def switched_to(self, status: EngineStatus) -> None:
+        """As after a switch."""
+        self.states = [status if state.name == status.name else state for state in self.states]
+        self.switch.wanted = status.name
+        self.switch.engines = {**self.switch.engines, status.name: object()}
+
+    def start_switch(self, name: str, model: str | None = None) -> Job[EngineStatus]:
+        def work(on_progress: OnProgress) -> EngineStatus:
+            self._steps(on_progress)
+            self.switched.append((name, model))
+            self.switched_to(EngineStatus(name, True, model or ""))
+            return EngineStatus(name, True, model or "")
+
+        return self.engine_board.start(name, work)
+
+    def start_pull(self, model: str) -> Job[EngineStatus]:
+        def work(on_progress: OnProgress) -> EngineStatus:
+            self._steps(on_progress)
+            return EngineStatus("ollama", True, model)
+
+        return self.engine_board.start(model, work)
+
+    def _steps(self, on_progress: OnProgress) -> None:
+        """Over and over until the test lets it go on."""
+        while True:
+            for step in self.steps:
+                on_progress(step)
+                if self.work.wait(0.02):
+                    if self.engine_error is not None:
+                        raise self.engine_error
+                    return
+
+    def engine_jobs(self) -> list[Job[EngineStatus]]:
+        return self.engine_board.jobs()
 
     def warm_up(self) -> None:
         self.warmed += 1

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from streamlit.testing.v1 import AppTest
 
 from app.errors import IncompleteAnswer
-from app.schema import Answer, EngineStatus
-from app.ui import live
+from app.schema import Answer, EngineStatus, Progress
+from app.ui import answers, live
 from tests.ui.stand_in import CITATION, QUOTE, UNAVAILABLE, Reply, StandIn, opened
 
 
@@ -181,6 +181,39 @@ def test_plain_chat_and_an_engine_can_be_chosen_and_stay(page: AppTest, service:
     again = opened(docs="-", engine="ollama")
     assert again.selectbox(key="choose-documents").value == "-"
     assert again.selectbox(key="choose-engine").value == "ollama"
+
+
+def test_the_sidebar_names_the_live_engine_after_a_switch_too(page: AppTest, service: StandIn) -> None:
+    assert "extractive answers." in [str(caption.value) for caption in page.sidebar.caption]
+    assert page.selectbox(key="choose-engine").options[0] == "auto · extractive"
+    service.switched_to(EngineStatus("hf", True, "tiny"))
+    page.run()
+    assert "hf answers." in [str(caption.value) for caption in page.sidebar.caption]
+    assert page.selectbox(key="choose-engine").options == [
+        "auto · hf", "vllm_openai · not ready", "vllm · not ready", "ollama · not ready", "hf · tiny", "extractive",
+    ]  # fmt: skip
+    ask(page)
+    assert service.asked[0]["engine"] is None
+
+
+def test_an_engine_that_stands_in_is_told_with_the_reason(service: StandIn) -> None:
+    service.switch.wanted = "ollama"
+    page = opened()
+    said = "\n".join(str(caption.value) for caption in page.sidebar.caption)
+    assert "Ollama is not running" in said and "Until then extractive answers." in said
+
+
+def test_the_step_says_which_model_is_being_loaded(service: StandIn) -> None:
+    service.reply = Reply(pieces=("one ", "two"), pause=0, engine="hf")
+    conversation = service.history.create()
+    answer = live.LiveAnswer(service, conversation, live.Question("Why?"))  # type: ignore[arg-type]
+    loading = Progress("loading", item="tiny", detail="weights 3/7")
+    until(lambda: answer.passages == 1)
+    assert "Loading tiny · weights 3/7 · " in answers.step(answer, True, loading)
+    assert "Reading 1 passages" in answers.step(answer, True, None)
+    service.reply.go_on.set()
+    until(lambda: answer.text != "")
+    assert "Answering" in answers.step(answer, True, loading)  # it is loaded for somebody else
 
 
 def test_the_card_tells_how_to_connect_a_model_only_while_there_is_none(page: AppTest, service: StandIn) -> None:

@@ -6,8 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.schema import IngestReport, Progress
-from app.ui import progress
-from app.ui.library import size
+from app.ui.ingestion import share
 from tests.ui.stand_in import DOC, FAILURE, StandIn
 
 
@@ -75,7 +74,7 @@ def test_a_cancelled_job_says_so(service: StandIn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("done", "share"),
+    ("done", "counted"),
     [
         (Progress("waiting"), 0.0),
         (Progress("reading", 1, 4, "a"), 0.25),
@@ -83,16 +82,5 @@ def test_a_cancelled_job_says_so(service: StandIn) -> None:
         (Progress("embedding", 4, 4, "a", "5/5"), 1.0),
     ],
 )
-def test_the_share_counts_chunks_of_the_file_at_hand(done: Progress, share: float) -> None:
-    assert progress._share(done) == share
-
-
-def test_sizes_are_readable() -> None:
-    assert [size(n) for n in (0, 999, 1500, 25_000, 3_200_000, 5_000_000_000)] == [
-        "0 B",
-        "999 B",
-        "1.5 KB",
-        "25 KB",
-        "3.2 MB",
-        "5.0 GB",
-    ]
+def test_the_share_counts_chunks_of_the_file_at_hand(done: Progress, counted: float) -> None:
+    assert share(done) == counted

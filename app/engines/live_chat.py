@@ -1,0 +1,79 @@
+"""The live engine as one chat model: whoever keeps it follows every switch without knowing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from contextlib import aclosing, closing
+from typing import Any, cast
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from pydantic import ConfigDict
+
+from app.engines.switch import EngineSwitch
+
+
+class LiveChatModel(BaseChatModel):
+    """Each answer comes whole from the engine that is live when it begins."""
+
+    switch: EngineSwitch
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    @property
+    def _llm_type(self) -> str:
+        return "hotswap-live"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        with self.switch.lease() as engine:
+            stream = engine.chat_model().stream(messages, stop=stop, **kwargs)
+            with closing(cast("Generator[AIMessageChunk]", stream)) as chunks:
+                for chunk in chunks:
+                    yield ChatGenerationChunk(message=chunk, generation_info=_end(chunk))
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        lease = await asyncio.to_thread(self.switch.lease)
+        with lease as engine:
+            model = await asyncio.to_thread(engine.chat_model)
+            stream = model.astream(messages, stop=stop, **kwargs)
+            async with aclosing(cast("AsyncGenerator[AIMessageChunk]", stream)) as chunks:
+                async for chunk in chunks:
+                    yield ChatGenerationChunk(message=chunk, generation_info=_end(chunk))
+
+
+def _end(chunk: AIMessageChunk) -> dict[str, Any] | None:
+    reason = chunk.response_metadata.get("finish_reason")
+    return {"finish_reason": reason} if reason else None

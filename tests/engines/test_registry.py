@@ -62,7 +62,9 @@ def test_the_order_holds_every_engine() -> None:
     assert sorted(ORDER) == sorted(ENGINES)
 
 
-@pytest.mark.parametrize(("name", "near"), [("olama", "ollama"), ("vllm-openai", "vllm_openai"), ("EXTRACTIVE", "extractive")])
+@pytest.mark.parametrize(
+    ("name", "near"), [("olama", "ollama"), ("vllm-openai", "vllm_openai"), ("EXTRACTIVE", "extractive")]
+)
 def test_an_unknown_name_gets_the_nearest(name: str, near: str) -> None:
     with pytest.raises(ConfigError) as caught:
         create(name, load_settings())

@@ -1,0 +1,25 @@
+"""What vLLM and its libraries warn each other of is no fault of ours, here as little as in tests/real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.real.conftest import IGNORED, START_SECONDS
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name == "contract":
+            item.add_marker(pytest.mark.timeout(START_SECONDS))
+            for rule in IGNORED:
+                item.add_marker(pytest.mark.filterwarnings(rule))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_cache() -> Iterator[None]:
+    """A GiB for the context, however large this machine is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+        yield

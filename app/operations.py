@@ -21,22 +21,32 @@ if TYPE_CHECKING:
     from app.service import Service
 
 Event = dict[str, Any]
+Emit = Callable[[Event], None]
 Operation = Callable[["Service", dict[str, Any]], Iterator[Event]]
 
+_IDLE_SECONDS = 0.5
 
-def _watched(work: Callable[[OnProgress], Any]) -> Iterator[Event]:
-    """The progress of ``work``, then its result; an abandoned iteration cancels it."""
+
+def _in_background(
+    work: Callable[[Emit], Any],
+    waiting_for: Callable[[], Progress | None] = lambda: None,
+    cancel: Callable[[], None] = lambda: None,
+) -> Iterator[Event]:
+    """What ``work`` emits, then its result; ``waiting_for`` tells why nothing comes.
+
+    An abandoned iteration calls ``cancel``, and the next ``emit`` of the work raises Cancelled.
+    """
     events: queue.Queue[Event | BaseException] = queue.Queue()
     stop = threading.Event()
 
-    def on_progress(progress: Progress) -> None:
+    def emit(event: Event) -> None:
         if stop.is_set():
             raise Cancelled
-        events.put({"progress": asdict(progress)})
+        events.put(event)
 
     def run() -> None:
         try:
-            events.put({"result": work(on_progress).as_dict()})
+            events.put({"result": work(emit)})
         except BaseException as error:  # handed to the thread that waits
             events.put(error)
 
@@ -44,7 +54,12 @@ def _watched(work: Callable[[OnProgress], Any]) -> Iterator[Event]:
     thread.start()
     try:
         while True:
-            event = events.get()
+            try:
+                event = events.get(timeout=_IDLE_SECONDS)
+            except queue.Empty:
+                if progress := waiting_for():
+                    yield {"progress": asdict(progress)}
+                continue
             if isinstance(event, BaseException):
                 raise event
             yield event
@@ -52,13 +67,19 @@ def _watched(work: Callable[[OnProgress], Any]) -> Iterator[Event]:
                 return
     finally:
         stop.set()
+        if thread.is_alive():
+            cancel()
         thread.join()
+
+
+def _with_progress(work: Callable[[OnProgress], Any]) -> Iterator[Event]:
+    return _in_background(lambda emit: work(lambda progress: emit({"progress": asdict(progress)})).as_dict())
 
 
 def ingest(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     """Ingest ``paths`` (absolute); stopped, it ends after the file at hand."""
     paths = [Path(path) for path in args["paths"]]
-    return _watched(lambda on_progress: service.ingest(paths, args.get("collection"), on_progress))
+    return _with_progress(lambda on_progress: service.ingest(paths, args.get("collection"), on_progress))
 
 
 def search(service: Service, args: dict[str, Any]) -> Iterator[Event]:
@@ -76,22 +97,23 @@ def search(service: Service, args: dict[str, Any]) -> Iterator[Event]:
 
 
 def ask(service: Service, args: dict[str, Any]) -> Iterator[Event]:
-    """Answer ``question`` in pieces, then the whole."""
+    """Answer ``question`` in pieces, then the whole; while an engine is loaded for it, its progress."""
     response = service.ask(
         args["question"],
         engine=args.get("engine"),
         collection=args.get("collection"),
         documents=args["documents"],
     )
-    try:
+
+    def answer(emit: Emit) -> dict[str, Any]:
         for number, piece in enumerate(response):
             if number == 0 and args.get("engine") and not response.refused:
                 for status in service.choice(args["engine"]).reasons:
-                    yield {"note": f"{status.name} cannot answer now: {status.detail} {status.hint}"}
-            yield {"text": piece}
-        yield {"result": response.answer.as_dict()}
-    finally:
-        response.close()
+                    emit({"note": f"{status.name} cannot answer now: {status.detail} {status.hint}"})
+            emit({"text": piece})
+        return response.answer.as_dict()
+
+    return _in_background(answer, lambda: service.switch.progress, response.close)
 
 
 def documents(service: Service, args: dict[str, Any]) -> Iterator[Event]:
@@ -116,12 +138,12 @@ def engines(service: Service, args: dict[str, Any]) -> Iterator[Event]:
 
 def switch(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     """Make ``engine`` the live one."""
-    return _watched(lambda on_progress: service.switch.use(args["engine"], args.get("model"), on_progress))
+    return _with_progress(lambda on_progress: service.switch.use(args["engine"], args.get("model"), on_progress))
 
 
 def pull(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     """Have Ollama fetch ``model``."""
-    return _watched(lambda on_progress: service.pull(args["model"], on_progress))
+    return _with_progress(lambda on_progress: service.pull(args["model"], on_progress))
 
 
 OPERATIONS: dict[str, Operation] = {

@@ -40,6 +40,7 @@ def run(name: str, **arguments: Any) -> Any:
             if "progress" in event:
                 progress.show(event["progress"])
             elif "text" in event:
+                progress.clear()
                 on_text(event["text"])
             elif "line" in event:
                 on_line(event["line"])

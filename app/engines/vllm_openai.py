@@ -1,4 +1,4 @@
-"""One OpenAI-compatible server, such as ``vllm serve MODEL``: what it serves and whether it can answer."""
+"""One OpenAI-compatible server, such as vLLM's: what it serves and whether it can answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from app.config import Settings
 
-START_HINT = "Start one with `vllm serve MODEL`, or correct VLLM_BASE_URL."
+START_HINT = "Start one with `python -m app vllm-serve`, or correct VLLM_BASE_URL."
 SEE_LOG = "See the server's log."
 
 
@@ -147,7 +147,7 @@ def _served(item: dict[str, object]) -> ServedModel:
 def _not_configured() -> EngineUnavailable:
     return EngineUnavailable(
         "No vLLM server is set.",
-        "Run `vllm serve MODEL` and set VLLM_BASE_URL to it, such as http://127.0.0.1:8000/v1.",
+        "Start one with `python -m app vllm-serve` and set VLLM_BASE_URL to it, such as http://127.0.0.1:8000/v1.",
     )
 
 
@@ -170,7 +170,7 @@ def refused(url: str, status: int, text: str, key: str) -> EngineUnavailable:
         what = "VLLM_API_KEY is wrong" if key else "it wants a key"
         return EngineUnavailable(
             f"The server at {shown(url)} refuses us ({status}): {what}.",
-            "Set VLLM_API_KEY to the key that `vllm serve --api-key` was given.",
+            "Set VLLM_API_KEY to the key that the server was started with (`--api-key`).",
         )
     if status in (404, 405):
         return no_api(url)

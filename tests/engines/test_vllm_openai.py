@@ -286,7 +286,7 @@ def test_no_server_is_said_at_once() -> None:
     _, error = failure(unused_url())
     assert time.monotonic() - begun < 5
     assert isinstance(error, EngineUnavailable)
-    assert "vllm serve" in error.hint
+    assert "vllm-serve" in error.hint
 
 
 def test_no_first_token_in_time_is_a_timeout() -> None:
@@ -356,7 +356,7 @@ def test_without_an_address_it_says_how_to_get_one() -> None:
     engine = VllmOpenAIEngine(load_settings())
     status = engine.check()
     assert not status.ready
-    assert "VLLM_BASE_URL" in status.hint and "vllm serve" in status.hint
+    assert "VLLM_BASE_URL" in status.hint and "vllm-serve" in status.hint
     assert engine.context_window() == 8192
     with pytest.raises(EngineUnavailable, match="VLLM_BASE_URL"):
         engine.chat_model()

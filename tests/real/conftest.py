@@ -1,0 +1,118 @@
+"""The engine ``vllm`` with a real vLLM and a real, tiny model. A start takes a minute; tests share engines."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.config import ROOT, load_settings
+from app.engines import reaper
+from app.engines.vllm import VllmEngine
+from tests.engines import tiny_model
+
+Folder = Callable[..., Path]
+ARGUMENTS = {"dtype": "bfloat16", "max_model_len": tiny_model.CONTEXT, "enforce_eager": True}
+START_SECONDS = 900  # for a machine that does much else
+IGNORED = (
+    # vLLM 0.32 and what it imports, of one another:
+    "ignore::DeprecationWarning:vllm",
+    "ignore::FutureWarning:vllm",
+    "ignore::UserWarning:vllm",
+    "ignore::DeprecationWarning:torch",
+    "ignore::FutureWarning:torch",
+    # Where its process dies, vLLM leaves a context of ZeroMQ to the garbage collector.
+    "ignore:Unclosed context:ResourceWarning",
+    "ignore:builtin type .* has no __module__ attribute:DeprecationWarning",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(START_SECONDS))
+            for rule in IGNORED:
+                item.add_marker(pytest.mark.filterwarnings(rule))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_cache() -> Iterator[None]:
+    """A GiB for the context, however large this machine is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose words are noise and come as long as one likes."""
+    return tiny_model.make(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def broken(tiny: Path, tmp_path: Path) -> Folder:
+    """Copies of the tiny model with other entries in config.json."""
+
+    def copy(**config: Any) -> Path:
+        folder = tmp_path / "broken"
+        shutil.copytree(tiny, folder)
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **config}))
+        return folder
+
+    return copy
+
+
+def engine_for(folder: Path, **arguments: Any) -> VllmEngine:
+    return VllmEngine(
+        load_settings(
+            vllm_model_path=str(folder),
+            vllm_config={**ARGUMENTS, **arguments},
+            llm={"params": {"max_tokens": 24, "timeout": 120}},
+        )
+    )
+
+
+def children() -> set[int]:
+    """The processes below this one, but Python's own resource tracker, which stays to the end."""
+    mine = reaper.family(os.getpid(), reaper.started(os.getpid()))
+    return {pid for pid in mine if b"resource_tracker" not in command(pid)}
+
+
+def command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b"resource_tracker"  # gone meanwhile
+
+
+@pytest.fixture(scope="package")
+def loaded(tiny: Path) -> Iterator[VllmEngine]:
+    engine = engine_for(tiny)
+    engine.load(lambda progress: None)
+    yield engine
+    engine.close()
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds} seconds"
+        time.sleep(0.02)
+
+
+def script(text: str, **popen: Any) -> subprocess.Popen[str]:
+    """A user's script in a process of its own, from standard input or a file."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "VLLM_CPU_KVCACHE_SPACE": "1"}
+    return subprocess.Popen(
+        [sys.executable, text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **popen
+    )

@@ -62,6 +62,7 @@ class EnginePool:
         self._readers: Counter[int] = Counter()  # by id() of the engine
         self._retired: dict[int, Engine] = {}  # closed when their last reader leaves
         self._paused: set[int] = set()  # being drained: nobody new gets in
+        self._changes = 0  # of the live engine: a choice from before one is stale
         self._progress: Progress | None = None
         self._closed = False
         self._changed = threading.Condition(threading.RLock())
@@ -94,19 +95,23 @@ class EnginePool:
             ConfigError: no engine has this name.
             EngineUnavailable: none is ready.
         """
-        wanted = check_name(name) if name else self._wanted
+        return self._choose(name)[0]
+
+    def _choose(self, name: str | None) -> tuple[Choice, int]:
+        """The choice, and after how many changes of the live engine it was made."""
         with self._changed:
+            wanted, changes = check_name(name) if name else self._wanted, self._changes
             at, choice = self._choices.get(wanted, (0.0, None))
             if choice is not None and time.monotonic() - at < CHOICE_SECONDS:
-                return choice
+                return choice, changes
             engines = dict(self._engines)
         choice = choose(wanted, engines)
         for status in choice.reasons:
             log.info("engine %s skipped: %s", status.name, status.detail)
         with self._changed:
-            if self._engines.get(choice.engine.name) is choice.engine:
+            if changes == self._changes:
                 self._choices[wanted] = (time.monotonic(), choice)
-        return choice
+        return choice, changes
 
     def forget_choices(self) -> None:
         """Look at the engines anew for the next question."""
@@ -120,28 +125,35 @@ class EnginePool:
             ConfigError, EngineUnavailable: see :meth:`choice`.
         """
         while True:
-            choice = self.choice(name)
-            if lease := self._take(choice):
+            choice, changes = self._choose(name)
+            if lease := self._take(choice, changes):
                 return lease
             with self._changed:  # it is being replaced: who answers afterwards?
                 self._changed.wait_for(lambda engine=choice.engine: id(engine) not in self._paused)  # type: ignore[misc]
-            self.forget_choices()
 
     def lease_instead(self, tried: Iterable[str]) -> Lease | None:
         """The next ready engine that is not among ``tried``; None when nobody is left."""
-        self.forget_choices()
-        left = {name: engine for name, engine in self.engines.items() if name not in set(tried)}
-        try:
-            return self._take(choose(AUTO, left))
-        except EngineUnavailable:
-            return None
+        tried = set(tried)
+        while True:
+            with self._changed:
+                self._choices.clear()
+                left = {name: engine for name, engine in self._engines.items() if name not in tried}
+                changes = self._changes
+            try:
+                choice = choose(AUTO, left)
+            except EngineUnavailable:
+                return None
+            if lease := self._take(choice, changes):
+                return lease
+            if changes == self._changes:  # it is making room for another one
+                tried.add(choice.engine.name)
 
-    def _take(self, choice: Choice) -> Lease | None:
+    def _take(self, choice: Choice, changes: int) -> Lease | None:
         engine = choice.engine
         with self._changed:
             if self._closed:
                 raise EngineUnavailable("Hotswap is shutting down.", "Start it again.")
-            if self._engines.get(engine.name) is not engine or id(engine) in self._paused:
+            if changes != self._changes or id(engine) in self._paused:
                 return None
             self._readers[id(engine)] += 1
         return Lease(choice, lambda: self._left(engine))
@@ -171,12 +183,13 @@ class EnginePool:
 
     # for the switch
 
-    def _pause(self, engines: Iterable[Engine]) -> None:
-        """Nobody new gets in; who asks for one of ``engines`` waits for :meth:`_resume`."""
+    def _pause(self) -> None:
+        """Nobody new gets in to an engine in this process; who asks for one waits for the next live one."""
         with self._changed:
-            self._paused = {id(engine) for engine in engines}
+            self._paused = {id(engine) for engine in self._engines.values() if engine.in_process}
 
     def _resume(self) -> None:
+        """Everything stays as it was."""
         with self._changed:
             self._paused.clear()
             self._changed.notify_all()
@@ -195,6 +208,9 @@ class EnginePool:
             self._wanted = wanted
             self._models = {engine.name: model}
             self._choices.clear()
+            self._changes += 1
+            self._paused.clear()
+            self._changed.notify_all()
             self._retired |= {id(old): old for old in replaced}
             unused = [old for old in replaced if not self._readers[id(old)]]
         for old in unused:

@@ -89,7 +89,7 @@ class EngineSwitch(EnginePool):
         return self._make(name, with_model(self._settings, check_name(name, auto=False), model)).memory()
 
     def _make_room_and_load(self, engine: Engine, on_progress: OnProgress) -> None:
-        """Beside the loaded engines if there is room, else in their place."""
+        """Beside the loaded engines if there is room, else in their place: then nobody gets in until one is live."""
         fit = engine.memory()
         if fit is None or fit.fits:
             try:
@@ -108,10 +108,11 @@ class EngineSwitch(EnginePool):
                 holder.close()
             self._load_whole(engine, on_progress)
         except BaseException as error:
-            self._restore(holders, error)
+            try:
+                self._restore(holders, error)
+            finally:
+                self._resume()
             raise
-        finally:
-            self._resume()
 
     def _load_whole(self, engine: Engine, on_progress: OnProgress) -> None:
         """Loaded, or as it was before."""
@@ -126,7 +127,7 @@ class EngineSwitch(EnginePool):
         return [engine for engine in self.engines.values() if engine.in_process and engine.loaded and engine is not but]
 
     def _drain(self, engines: list[Engine], on_progress: OnProgress) -> None:
-        self._pause(engines)
+        self._pause()
         if self._still_reading(engines, on_progress):
             raise EngineTimeout(
                 f"The answers of {engines[0].name} did not end within {DRAIN_SECONDS:g} seconds.",

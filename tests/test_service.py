@@ -34,7 +34,7 @@ def service(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
 class Engine:
     """An engine for faults: ready, and answering (or not) as it is told."""
 
-    in_process = loaded = False
+    in_process = takes_memory = loaded = False
 
     def __init__(self, name: str, model: BaseChatModel, ready: bool = True) -> None:
         self.name = name

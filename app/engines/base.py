@@ -22,6 +22,11 @@ class Engine(Protocol):
     """Whether the model's memory is this process's (or its children's) affair."""
 
     @property
+    def takes_memory(self) -> bool:
+        """Whether a loaded model takes memory of this machine that ``close`` gives back."""
+        ...
+
+    @property
     def loaded(self) -> bool:
         """Whether it holds a model now, so that ``close`` would give something back."""
         ...

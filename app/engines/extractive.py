@@ -19,7 +19,7 @@ class ExtractiveEngine:
     """The engine ``extractive``: always ready, needs no settings, holds nothing."""
 
     name = "extractive"
-    in_process = False
+    in_process = takes_memory = False
 
     def __init__(self, settings: Settings) -> None:
         self._chat: BaseChatModel | None = None

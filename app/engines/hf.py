@@ -32,7 +32,7 @@ class HfEngine:
     """
 
     name = "hf"
-    in_process = True
+    in_process = takes_memory = True
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

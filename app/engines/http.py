@@ -31,6 +31,14 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
+def on_this_machine(url: str) -> bool:
+    """Whether ``url`` leads to this machine."""
+    try:
+        return is_loopback(httpx.URL(url).host)
+    except httpx.InvalidURL:
+        return False
+
+
 def shown(url: str) -> str:
     """``url`` as messages may show it: without user name and password."""
     return re.sub(r"//[^/@]*@", "//", url)

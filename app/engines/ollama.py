@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from app.engines.http import fetch, shown
+from app.engines.http import fetch, on_this_machine, shown
 from app.engines.ollama_errors import embeds_only, missing
 from app.engines.ollama_models import OllamaModel, full_name, list_models, trained_for
 from app.errors import EngineError, ModelMissing
@@ -31,6 +31,11 @@ class OllamaEngine:
         self._url = settings.ollama_base_url
         self._found: OllamaModel | None = None  # by the last look at the server
         self._built: tuple[str, int, BaseChatModel] | None = None
+
+    @property
+    def takes_memory(self) -> bool:
+        """Whether the server is on this machine."""
+        return on_this_machine(self._url)
 
     @property
     def loaded(self) -> bool:

@@ -184,9 +184,9 @@ class EnginePool:
     # for the switch
 
     def _pause(self) -> None:
-        """Nobody new gets in to an engine in this process; who asks for one waits for the next live one."""
+        """Nobody new gets in to an engine that takes memory; who asks for one waits for the next live one."""
         with self._changed:
-            self._paused = {id(engine) for engine in self._engines.values() if engine.in_process}
+            self._paused = {id(engine) for engine in self._engines.values() if engine.takes_memory}
 
     def _resume(self) -> None:
         """Everything stays as it was."""

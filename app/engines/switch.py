@@ -124,7 +124,8 @@ class EngineSwitch(EnginePool):
             raise
 
     def _holders(self, but: Engine) -> list[Engine]:
-        return [engine for engine in self.engines.values() if engine.in_process and engine.loaded and engine is not but]
+        others = [engine for engine in self.engines.values() if engine is not but]
+        return [engine for engine in others if engine.takes_memory and engine.loaded]
 
     def _drain(self, engines: list[Engine], on_progress: OnProgress) -> None:
         self._pause()

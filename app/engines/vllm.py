@@ -27,7 +27,7 @@ class VllmEngine:
     """Settings VLLM_MODEL_PATH, VLLM_CONFIG (and VLLM_PROFILE, VLLM_…), TRUST_REMOTE_CODE and ``llm.params``."""
 
     name = "vllm"
-    in_process = True
+    in_process = takes_memory = True
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

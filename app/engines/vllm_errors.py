@@ -95,7 +95,7 @@ def death(name: str, cause: str) -> EngineError:
             f"{name} ran out of memory: {_short(cause)}", "Lower VLLM_MAX_NUM_SEQS or VLLM_MAX_MODEL_LEN."
         )
     reason = f": {_short(cause)}" if cause else ", most likely killed by the system"
-    return EngineUnavailable(f"The process of {name} ended{reason}.", f"Ask again to load it anew. {SEE_LOG}")
+    return EngineUnavailable(f"The process of {name} ended{reason}.", f"Switch to vllm to load it anew. {SEE_LOG}")
 
 
 def answer_error(name: str, error: Exception) -> EngineError:

@@ -33,7 +33,7 @@ class VllmOpenAIEngine:
     """The engine ``vllm_openai``: settings VLLM_BASE_URL, VLLM_MODEL, VLLM_API_KEY and ``llm.params``."""
 
     name = "vllm_openai"
-    in_process = False
+    in_process = takes_memory = False
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -61,6 +61,9 @@ def connect_card(service: Service) -> None:
             st.markdown(t("connect.vllm"))
             st.code("\n".join(connect.vllm_commands(machine)), language="bash")
             st.caption(t("connect.more"))
+        with st.expander(t("connect.files_title")):
+            st.markdown(t("connect.files"))
+            st.page_link(st.session_state["pages"]["engines"], label=t("page.engines"), icon=":material/swap_horiz:")
         if st.button(t("connect.check"), key="check-engines", icon=":material/refresh:"):
             with st.spinner(t("connect.checking")):
                 STATES.look_now(service)

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.real.conftest import IGNORED, START_SECONDS
+from tests.real.conftest import wants_vllm
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent.name == "contract":
-            item.add_marker(pytest.mark.timeout(START_SECONDS))
-            for rule in IGNORED:
-                item.add_marker(pytest.mark.filterwarnings(rule))
+        if item.path.parent.name == "contract" and item.name.endswith("[vllm]"):
+            wants_vllm(item)
 
 
 @pytest.fixture(scope="session", autouse=True)

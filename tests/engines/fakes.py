@@ -50,7 +50,8 @@ class FakeEngine:
 
     def __init__(self, name: str, settings: Settings, world: World) -> None:
         self.name = name
-        self.in_process = name in world.takes
+        self.in_process = name in ("vllm", "hf")
+        self.takes_memory = name in world.takes
         self._model = {"hf": settings.hf_model_path, "ollama": settings.model}.get(name, "")
         self._world = world
         self.closed = 0
@@ -82,7 +83,7 @@ class FakeEngine:
             raise error
         if self.name in self._world.fails:
             raise self._world.fails[self.name]
-        if self.in_process:
+        if self.takes_memory:
             if self._world.takes[self.name] > self._world.free:
                 raise OutOfMemory(f"{self.name} ran out of memory.", "Make room.")
             self._world.loaded[id(self)] = self._world.takes[self.name]

@@ -9,7 +9,7 @@ import time
 import httpx
 import pytest
 
-from app.engines.http import client_options, error_text, fetch, is_loopback, shown
+from app.engines.http import client_options, error_text, fetch, is_loopback, on_this_machine, shown
 from app.errors import EngineUnavailable
 from tests.engines.servers import Reply, Server, json_reply
 
@@ -82,3 +82,11 @@ def test_a_dripping_server_is_given_up_in_time() -> None:
     for thread in threading.enumerate():
         if thread.name == "engine-check":
             thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [("http://127.0.0.1:11434", True), ("http://localhost", True), ("http://10.0.0.7", False), ("http://[", False)],
+)
+def test_which_addresses_are_on_this_machine(url: str, here: bool) -> None:
+    assert on_this_machine(url) is here

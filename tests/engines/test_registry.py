@@ -19,7 +19,7 @@ from app.schema import EngineStatus, OnProgress
 class Stated:
     """An engine that is only a status."""
 
-    in_process = loaded = False
+    in_process = takes_memory = loaded = False
 
     def __init__(self, name: str, ready: bool, fits: bool = True) -> None:
         self.name = name

@@ -128,6 +128,15 @@ def test_where_both_do_not_fit_the_old_one_is_drained_first(world: World) -> Non
     ]  # fmt: skip
 
 
+def test_a_server_of_this_machine_that_can_unload_its_model_makes_room_too(world: World) -> None:
+    world.takes = {"ollama": 60, "hf": 50}
+    world.down = {"vllm_openai", "vllm"}
+    switch = opened(world)
+    assert said(switch.lease()) == "ollama " * WORDS
+    switch.use("hf")
+    assert world.log == ["ollama loaded", "ollama closed", "hf loaded"]
+
+
 def test_one_that_runs_out_of_memory_against_the_estimate_gets_the_room_of_the_old_one(world: World) -> None:
     world.takes = {"vllm": 40, "hf": 40}
     world.fails_once["hf"] = OutOfMemory("hf ran out of memory.", "Make room.")

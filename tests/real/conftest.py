@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,20 @@ IGNORED = (
 )
 
 
+def wants_vllm(item: pytest.Item) -> None:
+    """``item`` gets the time that a start takes. Beside another build of torch vLLM is there only if asked for."""
+    item.add_marker(pytest.mark.timeout(START_SECONDS))
+    for rule in IGNORED:
+        item.add_marker(pytest.mark.filterwarnings(rule))
+    if find_spec("vllm") is None:
+        item.add_marker(pytest.mark.skip(reason="no vLLM here: `make setup VLLM=1`, or TORCH_INDEX of the CPU build"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            item.add_marker(pytest.mark.timeout(START_SECONDS))
-            for rule in IGNORED:
-                item.add_marker(pytest.mark.filterwarnings(rule))
+            wants_vllm(item)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,18 +1,19 @@
 """How fast the engines write: hf against vllm with the same weights, and each against its own bare library.
 
-    python benchmarks/engines.py [--readers 1 8 32] [--rounds 3] [--tokens 64] [--engines vllm hf vllm_openai ollama]
+    python benchmarks/engines.py [--readers 1 8 32] [--rounds 4] [--tokens 64] [--engines vllm hf vllm_openai ollama]
 
-Makes a model of about 75 million random parameters (bf16; its words are noise, its speed is real) and lets 1, 8 and 32
-readers ask at once, through our chat models and through the bare library, in turn, so that whatever else this machine
-does weighs on both. Prints tokens per second and the time to the first token (medians over the rounds), and the ratios:
-ours to bare, which is to be at least 0.95, the extra milliseconds to the first token, which are to be at most 5, and
-vllm to hf. ``vllm_openai`` asks a vLLM server started for it; ``ollama`` a stand-in for its server that writes as fast
-as it is read from, since what is compared there are two clients.
+Makes a model of about 75 million parameters (bf16; it says one sentence over and over, its speed is real) and lets 1, 8
+and 32 readers ask at once, through our chat models and through the bare library, in turn, so that whatever else this
+machine does weighs on both. Prints tokens per second and the time to the first token (medians over the rounds), and the
+ratios: ours to bare, which is to be at least 0.95, the extra milliseconds to the first token, which are to be at most
+5, and vllm to hf. ``vllm_openai`` asks a vLLM server started for it; ``ollama`` a stand-in for its server that writes
+as fast as it is read from, since what is compared there are two clients.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -37,6 +38,9 @@ from tests.engines import servers, tiny_model  # noqa: E402
 from tests.product import free_port  # noqa: E402
 
 QUESTION = "Reader {number} asks: which engine answers, and how do I switch to another one while it runs?"
+NUMBERS = itertools.count(1000)
+REST = 0.5
+"""Seconds before each measurement: threads that the one before it has kept spinning come to rest."""
 Ask = Callable[[int], Iterator[int]]
 """Asks as reader ``number``; yields the count of new tokens (or of pieces, for a client) as they come."""
 
@@ -50,14 +54,15 @@ class Speed:
 
 
 def measure(ask: Ask, readers: int) -> Speed:
-    """All readers begin at once."""
+    """All readers begin at once, each with a question that nobody asked before: vLLM remembers prompts."""
+    time.sleep(REST)
     counts, firsts = [0] * readers, [0.0] * readers
     barrier = threading.Barrier(readers + 1)
 
     def read(number: int) -> None:
         barrier.wait()
         begun = time.perf_counter()
-        for new in ask(number):
+        for new in ask(next(NUMBERS)):
             firsts[number] = firsts[number] or (time.perf_counter() - begun) * 1000
             counts[number] += new
 
@@ -258,7 +263,7 @@ def prompt_ids(model: Path) -> Callable[[int], list[int]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--readers", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--engines", nargs="+", default=["vllm", "hf", "vllm_openai", "ollama"])
     parser.add_argument("--layers", type=int, default=9, help="of 1024 dimensions each")
@@ -266,7 +271,7 @@ def main() -> int:
     kinds = {"vllm": vllm, "hf": hf, "vllm_openai": vllm_openai, "ollama": ollama}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        model = tiny_model.make(folder / "model", hidden=1024, layers=args.layers)
+        model = tiny_model.make(folder / "model", hidden=1024, layers=args.layers, says=tiny_model.SAYS, forever=True)
         size = (model / "model.safetensors").stat().st_size / 2e6
         print(f"{size:.0f} million parameters, {args.tokens} tokens an answer, {args.rounds} rounds")
         asks = {name: stack.enter_context(kinds[name](model, args.tokens)) for name in args.engines}
@@ -281,10 +286,10 @@ def rounds(asks: dict[str, tuple[Ask, Ask]], readers: int, count: int) -> dict[s
     seen: dict[str, tuple[list[Speed], list[Speed]]] = {name: ([], []) for name in asks}
     for turn in range(count + 1):
         for name, pair in asks.items():
-            for ask, found in zip(pair, seen[name], strict=True):
-                speed = measure(ask, readers)
+            for which in (0, 1) if turn % 2 else (1, 0):
+                speed = measure(pair[which], readers)
                 if turn:
-                    found.append(speed)
+                    seen[name][which].append(speed)
     return {name: (_median(own), _median(bare)) for name, (own, bare) in seen.items()}
 
 

@@ -26,9 +26,16 @@ SAYS = "The lighthouse of Skarvoy was built in 1871."
 
 
 def make(
-    folder: Path, *, layers: int = 2, hidden: int = 128, seed: int = 0, shards: bool = False, says: str = ""
+    folder: Path,
+    *,
+    layers: int = 2,
+    hidden: int = 128,
+    seed: int = 0,
+    shards: bool = False,
+    says: str = "",
+    forever: bool = False,
 ) -> Path:
-    """Write a Llama into ``folder``; with ``says`` it answers everything with that sentence and stops.
+    """Write a Llama into ``folder``; with ``says`` it answers everything with that sentence, and stops or begins anew.
 
     ``hidden`` must be a multiple of 64, the head size that CPU attention wants. ``says`` must hold no token twice.
     """
@@ -65,22 +72,24 @@ def make(
     )
     model = LlamaForCausalLM(config)
     if says:
-        _teach(model, tokenizer, says)
+        _teach(model, tokenizer, says, forever)
     model = model.to(torch.bfloat16)
     model.save_pretrained(folder, max_shard_size="200KB" if shards else "5GB")
     assert json.loads((folder / "config.json").read_text())["vocab_size"] == len(tokenizer)
     return folder
 
 
-def _teach(model: Any, tokenizer: Any, text: str) -> None:
+def _teach(model: Any, tokenizer: Any, text: str, forever: bool) -> None:
     """Make each token of ``text`` the certain successor of the one before it: no layer adds anything to the token."""
     import torch
 
     prompt = tokenizer.apply_chat_template(
         [{"role": "user", "content": "?"}], tokenize=False, add_generation_prompt=True
     )
-    chain = [*tokenizer(prompt)["input_ids"][-1:], *tokenizer(text)["input_ids"], tokenizer.eos_token_id]
-    assert len(set(chain)) == len(chain), f"a token comes twice in {text!r}"
+    words = tokenizer(text)["input_ids"]
+    end = words[0] if forever else tokenizer.eos_token_id
+    chain = [*tokenizer(prompt)["input_ids"][-1:], *words, end]
+    assert len(set(chain[:-1])) == len(chain) - 1, f"a token comes twice in {text!r}"
     with torch.no_grad():
         for layer in model.model.layers:
             layer.self_attn.o_proj.weight.zero_()
@@ -88,4 +97,4 @@ def _teach(model: Any, tokenizer: Any, text: str) -> None:
         model.lm_head.weight.zero_()
         for before, after in pairwise(chain):
             known = model.model.embed_tokens.weight[before]
-            model.lm_head.weight[after] = known / known.norm() * 10
+            model.lm_head.weight[after] += known / known.norm() * 10

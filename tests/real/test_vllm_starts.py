@@ -75,6 +75,7 @@ def test_a_broken_tokenizer_is_refused(broken: Folder) -> None:
     assert "tokenizer" in error.message
 
 
+@pytest.mark.soak
 def test_weights_that_do_not_fit_their_description_are_refused_and_nothing_stays(broken: Folder) -> None:
     """vLLM sees it in a process below its own; the reason comes up to us all the same."""
     error = fault(engine_for(broken(intermediate_size=512)))

@@ -28,7 +28,7 @@ import psutil  # noqa: E402
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
 from tests.browser.conftest import FLAGS  # noqa: E402
-from tests.browser.server import Server, free_port  # noqa: E402
+from tests.product import Server, free_port  # noqa: E402
 from tools.browser import find_browser  # noqa: E402
 
 BARE = 'import streamlit as st\n\nst.chat_input("Your message")\n'

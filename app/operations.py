@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.engines.registry import AUTO
 from app.errors import UsageError
 from app.jobs import Cancelled
 from app.schema import OnProgress, Progress
@@ -137,8 +138,11 @@ def engines(service: Service, args: dict[str, Any]) -> Iterator[Event]:
 
 
 def switch(service: Service, args: dict[str, Any]) -> Iterator[Event]:
-    """Make ``engine`` the live one."""
-    return _with_progress(lambda on_progress: service.switch.use(args["engine"], args.get("model"), on_progress))
+    """Make ``engine`` the live one; what that takes of the memory is told first."""
+    name, model = args["engine"], args.get("model")
+    if name != AUTO and (fit := service.switch.memory(name, model)):
+        yield {"note": f"{name} {fit.sentence()}."}
+    yield from _with_progress(lambda on_progress: service.switch.use(name, model, on_progress))
 
 
 def pull(service: Service, args: dict[str, Any]) -> Iterator[Event]:

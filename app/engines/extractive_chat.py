@@ -6,32 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 
 from app.engines.quoting import best_quotes
+from app.engines.streaming_chat import StreamingChatModel
 from app.errors import EngineUnavailable
 
 
-class ExtractiveChatModel(BaseChatModel):
+class ExtractiveChatModel(StreamingChatModel):
     """Answers from ``additional_kwargs["passages"]`` of the last human message, one line each."""
 
     @property
     def _llm_type(self) -> str:
         return "extractive"
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        chunks = list(self._stream(messages))
-        whole = sum(chunks[1:], chunks[0])
-        answer = ChatGeneration(message=whole.message, generation_info=whole.generation_info)
-        return ChatResult(generations=[answer])
 
     def _stream(
         self,

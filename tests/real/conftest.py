@@ -52,9 +52,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             wants_vllm(item)
 
 
+_others: set[int] = set()
+"""Processes that other tests keep until the end, such as the server that the browser's tests ask."""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def small_cache() -> Iterator[None]:
     """A GiB for the context, however large this machine is."""
+    _others.update(children())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
         yield
@@ -91,9 +96,9 @@ def engine_for(folder: Path, **arguments: Any) -> VllmEngine:
 
 
 def children() -> set[int]:
-    """The processes below this one, but Python's own resource tracker, which stays to the end."""
+    """The processes below this one, but those of other tests and Python's own resource tracker."""
     mine = reaper.family(os.getpid(), reaper.started(os.getpid()))
-    return {pid for pid in mine if b"resource_tracker" not in command(pid)}
+    return {pid for pid in mine - _others if b"resource_tracker" not in command(pid)}
 
 
 def command(pid: int) -> bytes:

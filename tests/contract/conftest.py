@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.real.conftest import wants_vllm
+from tests.real.conftest import beside_vllm, wants_vllm
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent.name == "contract" and item.name.endswith("[vllm]"):
-            wants_vllm(item)
+        if item.path.parent.name == "contract":
+            (wants_vllm if item.name.endswith("[vllm]") else beside_vllm)(item)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -247,8 +247,12 @@ def test_check_never_raises_and_is_quick(backend: Served, trouble: Callable[[], 
 @every_engine
 def test_it_streams_and_says_how_it_ended(backend: Backend) -> None:
     with backend.ready() as engine:
-        chunks = list(engine.chat_model().stream(PROMPT))
-    assert len([chunk for chunk in chunks if chunk.text]) > 1
+        for _ in range(20):
+            chunks = list(engine.chat_model().stream(PROMPT))
+            if len([chunk for chunk in chunks if chunk.text]) > 1:
+                break  # vLLM gives what was written since the last look: of a short answer that may be all of it
+        else:
+            pytest.fail("it never streams")
     assert all(isinstance(chunk, AIMessageChunk) for chunk in chunks)
     assert chunks[-1].response_metadata["finish_reason"] == "stop"
     assert [chunk.chunk_position for chunk in chunks].count("last") == 1

@@ -36,11 +36,16 @@ IGNORED = (
 )
 
 
+def beside_vllm(item: pytest.Item) -> None:
+    """What vLLM leaves behind may be noticed in a test that comes after it."""
+    for rule in IGNORED:
+        item.add_marker(pytest.mark.filterwarnings(rule))
+
+
 def wants_vllm(item: pytest.Item) -> None:
     """``item`` gets the time that a start takes. Beside another build of torch vLLM is there only if asked for."""
     item.add_marker(pytest.mark.timeout(START_SECONDS))
-    for rule in IGNORED:
-        item.add_marker(pytest.mark.filterwarnings(rule))
+    beside_vllm(item)
     if find_spec("vllm") is None:
         item.add_marker(pytest.mark.skip(reason="no vLLM here: `make setup VLLM=1`, or TORCH_INDEX of the CPU build"))
 

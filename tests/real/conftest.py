@@ -30,8 +30,6 @@ IGNORED = (
     "ignore::UserWarning:vllm",
     "ignore::DeprecationWarning:torch",
     "ignore::FutureWarning:torch",
-    # Where its process dies, vLLM leaves a context of ZeroMQ to the garbage collector.
-    "ignore:Unclosed context:ResourceWarning",
     "ignore:builtin type .* has no __module__ attribute:DeprecationWarning",
 )
 

@@ -113,18 +113,31 @@ class Settings(BaseSettings):
         "all-MiniLM-L6-v2",
         description="embedding model: the packaged all-MiniLM-L6-v2, or any sentence-transformers name or folder",
     )
+    reranker_model: str = Field(
+        "", description="a cross-encoder that sorts the passages found once more: hub id or folder; empty: none"
+    )
     strictness: float = Field(
         0.5,
         ge=0,
         le=1,
         description="how sure to be that the documents hold the answer before answering: 0 always answers, 1 rarely",
     )
+    hf_endpoint: str = Field(
+        "", description="the model hub or a mirror of it, such as https://hf-mirror.com; empty: https://huggingface.co"
+    )
+    offline: bool = Field(False, description="let nothing leave this machine: no download, no server elsewhere")
     data_dir: Path = Field(ROOT / "data" / "state", description="the folder of everything the product writes")
+    models_dir: Path | None = Field(None, description="where fetched models are kept; empty: models in DATA_DIR")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is logged to stderr")
     log_file: Path | None = Field(None, description="a file that gets the log as well")
     llm: LLMSection = Field(
         default_factory=LLMSection, description="the engine (provider) and how it is asked to write (params)"
     )
+
+    @property
+    def models_folder(self) -> Path:
+        """Where fetched models are kept."""
+        return self.models_dir or self.data_dir / "models"
 
     @property
     def hf_model(self) -> str:
@@ -166,7 +179,7 @@ class Settings(BaseSettings):
             raise ValueError(f"is {shown_value('device', value)}, but must be auto, cpu, cuda, cuda:NUMBER or mps")
         return value.lower()
 
-    @field_validator("ollama_base_url", "vllm_base_url")
+    @field_validator("ollama_base_url", "vllm_base_url", "hf_endpoint")
     @classmethod
     def _is_http_address(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
@@ -178,7 +191,7 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("data_dir", "log_file")
+    @field_validator("data_dir", "models_dir", "log_file")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return expanded(value).absolute() if value else None

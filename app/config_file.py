@@ -34,7 +34,7 @@ class FileSource(PydanticBaseSettingsSource):
         if unknown is not None:
             near = did_you_mean(unknown, [name.upper() for name in fields])
             raise ConfigError(f"{unknown.upper()} is no setting{near}.", where_to_correct(path))
-        for key in ("data_dir", "log_file"):  # a relative path in a file is relative to that file
+        for key in ("data_dir", "models_dir", "log_file"):  # a relative path in a file is relative to that file
             if isinstance(values.get(key), str):
                 values[key] = str(path.parent / expanded(Path(values[key])))
         return values

@@ -16,6 +16,15 @@
     ├── CollectionError             a collection is missing, or its name is not allowed
     │   └── EmbedderMismatch        the collection was built by another embedding model
     ├── EmbedderUnavailable         the embedding model is missing or not the one expected
+    ├── RerankerUnavailable         the model that sorts passages is missing or is no such model
+    ├── Offline                     OFFLINE is set, and this would leave the machine
+    ├── DownloadError               a model was not fetched; what came of it is kept
+    │   ├── ModelNotOffered         the source has no such model, or no such revision of it
+    │   ├── ModelGated              the source gives it to nobody without a token, or not to this one
+    │   ├── SourceUnavailable       the source does not answer, breaks off or asks to wait
+    │   ├── ModelUnusable           what the source has is nothing that an engine here could load
+    │   ├── ChecksumMismatch        other bytes came than the source says it has
+    │   └── DiskFull                there is not enough room, or no permission to write
     └── EngineError                 a language model did not answer
         ├── EngineUnavailable       it is not installed, not running or not reachable
         ├── ModelMissing            the engine runs, but has no such model
@@ -131,6 +140,42 @@ class EmbedderMismatch(CollectionError):
 
 class EmbedderUnavailable(HotswapError):
     """The embedding model is missing or not the one expected."""
+
+
+class RerankerUnavailable(HotswapError):
+    """The model that sorts passages is missing or is no such model."""
+
+
+class Offline(HotswapError):
+    """OFFLINE is set, and this would leave the machine."""
+
+
+class DownloadError(HotswapError):
+    """A model was not fetched; what came of it is kept."""
+
+
+class ModelNotOffered(DownloadError):
+    """The source has no such model, or no such revision of it."""
+
+
+class ModelGated(DownloadError):
+    """The source gives it to nobody without a token, or not to this one."""
+
+
+class SourceUnavailable(DownloadError):
+    """The source does not answer, breaks off or asks to wait."""
+
+
+class ModelUnusable(DownloadError):
+    """What the source has is nothing that an engine here could load."""
+
+
+class ChecksumMismatch(DownloadError):
+    """Other bytes came than the source says it has."""
+
+
+class DiskFull(DownloadError):
+    """There is not enough room, or no permission to write."""
 
 
 class EngineError(HotswapError):

@@ -158,13 +158,17 @@ class Message:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a long job is. ``total`` is 0 while it is not known; ``stage`` is a stable word."""
+    """How far a long job is. ``total`` is 0 while it is not known; ``stage`` is a stable word.
+
+    ``rate`` is what is done in a second, of what ``done`` counts; 0 while it is not known.
+    """
 
     stage: str
     done: int = 0
     total: int = 0
     item: str = ""
     detail: str = ""
+    rate: float = 0.0
 
 
 OnProgress = Callable[[Progress], None]

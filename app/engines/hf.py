@@ -147,10 +147,10 @@ class HfEngine:
         """The model, and its draft where one is set. Raises EngineError where they cannot be loaded."""
         if not (installed("torch") and installed("transformers")):
             raise EngineUnavailable("PyTorch and transformers are not installed.", INSTALL)
-        settings = self._settings
-        found = [inspect(find(settings.hf_model, setting="HF_MODEL_PATH"))]
+        settings, shelf = self._settings, self._settings.models_folder
+        found = [inspect(find(settings.hf_model, setting="HF_MODEL_PATH", shelf=shelf))]
         if settings.hf_draft_model_path:
-            found.append(inspect(find(settings.hf_draft_model_path, setting="HF_DRAFT_MODEL_PATH")))
+            found.append(inspect(find(settings.hf_draft_model_path, setting="HF_DRAFT_MODEL_PATH", shelf=shelf)))
         kind = find_kind(settings.hf_device)
         for facts in found:
             check_loadable(facts, kind, allow_pickle=settings.allow_pickle)

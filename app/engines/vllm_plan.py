@@ -14,6 +14,8 @@ from app.errors import EngineUnavailable
 from app.models import Fit, Memory, MemoryNeed, ModelFacts, estimate, find, fit, free_memory, inspect
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.config import Settings
 
 AUTO_LENGTH = -1
@@ -69,7 +71,7 @@ def model_facts(settings: Settings) -> ModelFacts:
         ModelMissing, ModelDamaged: it is not on this disk, or not whole.
         EngineUnavailable: its weights may run code, and nobody said that they may.
     """
-    facts = inspect(find(settings.vllm_model_path, setting="VLLM_MODEL_PATH"))
+    facts = inspect(find(settings.vllm_model_path, setting="VLLM_MODEL_PATH", shelf=settings.models_folder))
     if facts.pickled and not settings.allow_pickle:
         raise EngineUnavailable(
             f"The weights of {facts.name} are pickled (*.bin), and loading such files can run code.",
@@ -91,7 +93,7 @@ def engine_arguments(settings: Settings, facts: ModelFacts, memory: Memory | Non
         own["kv_cache_memory_bytes"] = cache
     return {
         **own,
-        **_with_folders(given),
+        **_with_folders(given, settings.models_folder),
         "model": str(facts.folder),
         "served_model_name": facts.name,
         "trust_remote_code": settings.trust_remote_code,
@@ -147,13 +149,13 @@ def _cpu_cache(least: MemoryNeed, memory: Memory) -> int:
     return max(least.kv_cache, _SMALLEST_CACHE, min(wanted, half))
 
 
-def _with_folders(given: dict[str, Any]) -> dict[str, Any]:
+def _with_folders(given: dict[str, Any], shelf: Path) -> dict[str, Any]:
     found = dict(given)
     for name in ("tokenizer", "hf_config_path"):
         if found.get(name):
-            found[name] = str(find(found[name], setting=f"{name} in VLLM_CONFIG"))
+            found[name] = str(find(found[name], setting=f"{name} in VLLM_CONFIG", shelf=shelf))
     draft = found.get("speculative_config")
     if isinstance(draft, dict) and "/" in str(draft.get("model") or ""):  # else it is the name of a method
-        folder = find(draft["model"], setting="speculative_config.model in VLLM_CONFIG")
+        folder = find(draft["model"], setting="speculative_config.model in VLLM_CONFIG", shelf=shelf)
         found["speculative_config"] = {**draft, "model": str(folder)}
     return found

@@ -8,9 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from app.errors import ModelDamaged
+from app.errors import ModelDamaged, ModelMissing
 
 CONFIG = "config.json"
+NOTES = ".hotswap"
+"""The folder, inside a fetched model, of its manifest and of what has not come whole."""
+MANIFEST = "manifest.json"
+MARKS = ("modules.json", NOTES)
+"""What else than config.json tells a model's folder: sentence-transformers' list of parts, our own notes."""
 _CACHED = re.compile(r"models--(.+)")  # a repository's folder in the hub cache: models--org--name
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _ABOUT = {  # what other engines' files are, by their suffix
@@ -27,11 +32,29 @@ _ABOUT = {  # what other engines' files are, by their suffix
 
 
 def model_name(folder: Path) -> str:
-    """``org/name`` for a folder inside a hub cache, else the folder's own name."""
+    """``org/name`` for a fetched folder or one inside a hub cache, else the folder's own name."""
+    if noted := _notes(folder).get("name"):
+        return str(noted)
     for part in reversed(folder.parts):
         if match := _CACHED.fullmatch(part):
             return match[1].replace("--", "/", 1)
     return folder.name or str(folder)
+
+
+def _notes(folder: Path) -> dict[str, Any]:
+    """What the manifest of a fetched model says; empty for any other folder."""
+    try:
+        found = json.loads((folder / NOTES / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def unfinished(folder: Path) -> ModelMissing | None:
+    """The error for a fetched model that never came whole; None for any other folder."""
+    if not (folder / NOTES).is_dir() or _notes(folder).get("complete"):
+        return None
+    return ModelMissing(f"{model_name(folder)} was never fetched to its end.", f"Finish it with `{_command(folder)}`.")
 
 
 def is_cached(folder: Path) -> bool:
@@ -89,18 +112,28 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def damaged(path: Path, what: str) -> ModelDamaged:
     """The error for one file; ``what`` goes on after its name: ``is empty``."""
-    folder, hint = path.parent, f"Download or copy it to {path.parent} again."
-    if is_cached(folder):  # what is there passes for whole, unless forced
-        hint = f"Fetch it again with `hf download {model_name(folder)} {path.name} --force-download`."
-    return ModelDamaged(f"{path.name} of {model_name(folder)} {what}.", hint)
+    folder = path.parent
+    return ModelDamaged(f"{path.name} of {model_name(folder)} {what}.", _again(folder, "it"))
 
 
 def lacking(folder: Path, what: str) -> ModelDamaged:
     """The error for files that are not there: ``has no tokenizer``."""
-    hint = f"Download or copy the whole model to {folder} again."
-    if is_cached(folder):
-        hint = f"Finish its download with `hf download {model_name(folder)}`."
-    return ModelDamaged(f"{model_name(folder)} {what}.", hint)
+    return ModelDamaged(f"{model_name(folder)} {what}.", _again(folder, "the whole model"))
+
+
+def fetch_command(name: str, revision: str = "") -> str:
+    """The command that brings a model here."""
+    return f"python download_model.py {name}{f' --revision {revision}' if revision else ''}"
+
+
+def _command(folder: Path) -> str:
+    return str(_notes(folder).get("command") or fetch_command(model_name(folder)))
+
+
+def _again(folder: Path, what: str) -> str:
+    if is_cached(folder) or (folder / NOTES).is_dir():
+        return f"Fetch it again with `{_command(folder)}`."
+    return f"Download or copy {what} to {folder} again."
 
 
 def unreadable(path: Path, error: OSError) -> ModelDamaged:

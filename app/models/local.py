@@ -8,19 +8,20 @@ from pathlib import Path
 
 from app.config_errors import did_you_mean
 from app.errors import ModelMissing
-from app.models.folder import CONFIG, file_names, model_name, other_format
+from app.models.folder import CONFIG, MARKS, fetch_command, file_names, model_name, other_format, unfinished
 from app.models.hub_cache import cached_models, is_repository, repository, snapshot
+from app.models.shelf import fetched, kept, registered, shelf_name
 
 _HUB_ID = re.compile(r"(?P<name>\w[\w.-]*(?:/\w[\w.-]*)?)(?:@(?P<revision>\w[\w./-]*))?/?", re.ASCII)
 _LISTED = 5  # files or folders that a message names
 
 
-def find(name: str, *, setting: str = "VLLM_MODEL_PATH") -> Path:
+def find(name: str, *, setting: str = "VLLM_MODEL_PATH", shelf: Path | None = None) -> Path:
     """The folder, with its config.json, of the model ``name``; its other files may still be damaged.
 
     ``name`` is a folder, a repository or a snapshot in a hub cache, or a hub id (``org/name`` or
-    ``org/name@revision``) that the hub's cache has. A folder wins over a hub id of the same name.
-    ``setting`` is where the name comes from; messages speak of it.
+    ``org/name@revision``) that the ``shelf`` (MODELS_DIR) or the hub's cache has. A folder wins over a hub id of
+    the same name, the shelf over the cache. ``setting`` is where the name comes from; messages speak of it.
 
     Raises:
         ModelMissing: no such model is on this disk.
@@ -36,9 +37,13 @@ def find(name: str, *, setting: str = "VLLM_MODEL_PATH") -> Path:
     match = _HUB_ID.fullmatch(name)
     if match is None:
         raise _no_such_folder(path, setting)
-    found = _in_cache(match["name"], match["revision"] or "")
+    hub_id, revision = match["name"], match["revision"] or ""
+    own = kept(shelf, hub_id, revision) if shelf else None
+    if own is not None:
+        return _in_folder(own, setting)
+    found = _in_cache(hub_id, revision)
     if found is None:
-        raise _not_here(match["name"], match["revision"] or "", path, setting)
+        raise _not_here(hub_id, revision, path, setting, shelf)
     return found
 
 
@@ -48,7 +53,9 @@ def _in_folder(path: Path, setting: str) -> Path:
         if state is None:
             raise _unfinished(model_name(path))
         return state
-    if os.path.isfile(path / CONFIG):
+    if not_whole := unfinished(path):
+        raise not_whole
+    if any(os.path.isfile(path / mark) for mark in (CONFIG, *MARKS)):
         return path
     try:
         names = file_names(path)
@@ -113,24 +120,26 @@ def _nearest_folder(path: Path) -> str:
     return did_you_mean(path.name, siblings, otherwise=False)
 
 
-def _not_here(name: str, revision: str, path: Path, setting: str) -> ModelMissing:
+def _not_here(name: str, revision: str, path: Path, setting: str, shelf: Path | None) -> ModelMissing:
     """A hub id, or a folder's name that looks like one."""
+    command = fetch_command(name, revision)
     if revision and is_repository(repository(name)):
         return ModelMissing(
             f"{name} is on this disk, but not its revision {revision}.",
-            f"Download it with `hf download {name} --revision {revision}`, or correct {setting}.",
+            f"Fetch it with `{command}`, or correct {setting}.",
         )
-    cached = cached_models()
-    same = [model for model in cached if "/" not in name and model.partition("/")[2].lower() == name.lower()]
-    near = f" (did you mean {same[0]}?)" if same else did_you_mean(name, cached, otherwise=False)
+    own = [*registered(shelf), *(shelf_name(shelf, folder) for folder in fetched(shelf))] if shelf else []
+    known = [*own, *cached_models()]
+    same = [model for model in known if "/" not in name and model.partition("/")[2].lower() == name.lower()]
+    near = f" (did you mean {same[0]}?)" if same else did_you_mean(name, known, otherwise=False)
     return ModelMissing(
         f"{name} is not on this disk{near or _nearest_folder(path)}.",
-        f"Download it with `hf download {name}`, or correct {setting}.",
+        f"Fetch it with `{command}`, or correct {setting}.",
     )
 
 
 def _unfinished(name: str) -> ModelMissing:
-    return ModelMissing(f"The download of {name} never got to its {CONFIG}.", f"Finish it with `hf download {name}`.")
+    return ModelMissing(f"The download of {name} never got to its {CONFIG}.", f"Fetch it again with `{fetch_command(name)}`.")
 
 
 def _list(names: list[str]) -> str:

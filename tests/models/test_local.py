@@ -170,7 +170,7 @@ def test_a_revision_that_is_not_there_is_named(cache: Path) -> None:
     error = complaint("org/name@v2")
 
     assert error.message == "org/name is on this disk, but not its revision v2."
-    assert error.hint == "Download it with `hf download org/name --revision v2`, or correct VLLM_MODEL_PATH."
+    assert error.hint == "Fetch it with `python download_model.py org/name --revision v2`, or correct VLLM_MODEL_PATH."
 
 
 def test_without_a_main_the_newest_whole_snapshot_counts(cache: Path) -> None:
@@ -207,14 +207,14 @@ def test_a_download_that_hardly_began_is_to_be_finished(cache: Path, by_path: bo
     error = complaint(str(cache / "models--org--name") if by_path else "org/name")
 
     assert error.message == "The download of org/name never got to its config.json."
-    assert error.hint == "Finish it with `hf download org/name`."
+    assert error.hint == "Fetch it again with `python download_model.py org/name`."
 
 
 def test_a_hub_id_that_is_not_here_says_how_to_get_it(cache: Path) -> None:
     error = complaint("Qwen/Qwen3-8B")
 
     assert error.message == "Qwen/Qwen3-8B is not on this disk."
-    assert error.hint == "Download it with `hf download Qwen/Qwen3-8B`, or correct VLLM_MODEL_PATH."
+    assert error.hint == "Fetch it with `python download_model.py Qwen/Qwen3-8B`, or correct VLLM_MODEL_PATH."
 
 
 @pytest.mark.parametrize("name", ["Qwen/Qwen-3-8B", "qwen/qwen3-8b", "Qwen3-8B", "qwen3-8b", "Qwen/Qwen3"])

@@ -100,7 +100,7 @@ def test_a_link_that_leads_nowhere_is_a_missing_shard(tmp_path: Path) -> None:
     error = complaint(folder)
 
     assert error.message == "org/name lacks 1 of its 2 weight files: model-00002-of-00002.safetensors."
-    assert error.hint == "Finish its download with `hf download org/name`."
+    assert error.hint == "Fetch it again with `python download_model.py org/name`."
 
 
 def test_a_damaged_file_in_the_cache_is_fetched_again_alone(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_again_alone(tmp_path: Path) -> N
     error = complaint(folder)
 
     assert error.message.startswith("model.safetensors of org/name is cut off")
-    assert error.hint == "Fetch it again with `hf download org/name model.safetensors --force-download`."
+    assert error.hint == "Fetch it again with `python download_model.py org/name`."
 
 
 def test_a_pointer_of_git_lfs_says_how_to_get_the_file(tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ class Collection:
     def check_embedder(self) -> None:
         """Raises EmbedderMismatch when the configured embedding model is not the one that built this collection."""
         built = Fingerprint(self.row.embedder, self.row.embedder_sha256, self.row.dimension)
-        now = self.embedder.fingerprint
-        if (built.sha256, built.dimension) != (now.sha256, now.dimension):
+        if not self.embedder.made(built):
+            now = self.embedder.fingerprint
             raise EmbedderMismatch(
                 f"Collection {self.row.name!r} was built with {built.name}, but EMBEDDING_MODEL is {now.name}.",
                 f"Set EMBEDDING_MODEL={built.name}, or ingest into a new collection with --collection NAME.",
@@ -103,6 +103,10 @@ class Collection:
 
 
 def _indexed_text(doc: str, text: str, span: ChunkSpan) -> str:
-    """What is embedded and searched: the chunk under the titles above it."""
-    title = span.heading or doc.rsplit("/", 1)[-1].rsplit(".", 1)[0].replace("_", " ").replace("-", " ")
-    return f"{title}\n{text[span.start : span.end]}"
+    return titled(doc, span.heading, text[span.start : span.end])
+
+
+def titled(doc: str, heading: str, text: str) -> str:
+    """What is embedded, searched and reranked: the chunk under the titles above it."""
+    title = heading or doc.rsplit("/", 1)[-1].rsplit(".", 1)[0].replace("_", " ").replace("-", " ")
+    return f"{title}\n{text}"

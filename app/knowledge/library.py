@@ -18,6 +18,8 @@ from app.knowledge.collection import Collection
 from app.knowledge.embedder import Embedder
 from app.knowledge.ingestion import ingest, printable
 from app.knowledge.keywords import KeywordIndex
+from app.knowledge.reranker import Reranker
+from app.knowledge.sentence_models import Allowed
 from app.knowledge.understanding import understanding
 from app.knowledge.vectors import VectorIndex, open_client
 from app.schema import DocumentInfo, ExtractedText, IngestReport, OnProgress
@@ -46,7 +48,9 @@ class Knowledge:
                 f"The data folder {self.folder} cannot be used: {error.strerror}.",
                 "Set DATA_DIR to a folder you can write to.",
             ) from error
-        self.embedder = Embedder(settings.embedding_model)
+        allowed = Allowed(settings.models_folder, settings.trust_remote_code, settings.allow_pickle)
+        self.embedder = Embedder(settings.embedding_model, allowed)
+        self.reranker = Reranker(settings.reranker_model, allowed) if settings.reranker_model else None
         self._open: dict[str, Collection] = {}
         self._trust: dict[Language, float] = {}
         self._lock = threading.RLock()
@@ -151,7 +155,9 @@ class Knowledge:
 
         collection = self.collection(name)
         collection.check_embedder()
-        return HybridRetriever(collection=collection, trust=self.trust, strictness=self.settings.strictness)
+        return HybridRetriever(
+            collection=collection, trust=self.trust, strictness=self.settings.strictness, reranker=self.reranker
+        )
 
     def trust(self, language: Language) -> float:
         """How far the embedding model is believed in a language, 0 to 1; measured on first use."""

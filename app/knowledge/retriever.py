@@ -1,4 +1,7 @@
-"""The retriever: dense and keyword search fused, checked against the catalog, with a word on relevance."""
+"""The retriever: dense and keyword search fused, checked against the catalog, with a word on relevance.
+
+Where a reranker is set, it reads the best of them and has the last word on their order.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
-from app.knowledge.collection import Collection
+from app.knowledge.collection import Collection, titled
 from app.knowledge.fusion import fuse
 from app.knowledge.relevance import coverage, is_relevant, relevance
+from app.knowledge.reranker import Reranker
 from app.schema import Chunk, Passage, SearchResult
 from app.text import Language, language, terms
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 _CANDIDATES = 50  # of each leg
 _LANGUAGE_BONUS = 0.5  # deviations of the fused score, for passages in the question's own language
 _JUDGED = 10  # passages that are looked at to tell whether anything is relevant
+_RERANKED = 30  # passages that a reranker reads at least; all that come back are among them
 
 
 class HybridRetriever(BaseRetriever):
@@ -34,6 +39,7 @@ class HybridRetriever(BaseRetriever):
     trust: Any  # Callable[[Language], float]; how far the embedding model is believed in a language
     strictness: float = 0.5
     k: int = 6
+    reranker: Reranker | None = None
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         found = self.search(query, self.k)
@@ -49,6 +55,7 @@ class HybridRetriever(BaseRetriever):
 
         Raises:
             EmbedderMismatch: the collection was built by another embedding model.
+            RerankerUnavailable: the reranker is missing, damaged or no cross-encoder.
         """
         spoken = language(question)
         trust_of: Callable[[Language], float] = self.trust
@@ -57,7 +64,7 @@ class HybridRetriever(BaseRetriever):
         keywords, chunks = self._ready(lambda most: self.collection.keywords.search(question, most), candidates)
         dense: dict[int, float] = {}
         if trust > 0 or not keywords:
-            vector = self.collection.embedder.embed([question])[0]
+            vector = self.collection.embedder.embed_questions([question])[0]
             dense, near = self._ready(lambda most: self.collection.vectors.search(vector, most), candidates)
             chunks |= near
         scores = fuse(dense, keywords, trust=trust)
@@ -65,10 +72,16 @@ class HybridRetriever(BaseRetriever):
             if language(chunks[item].text) == spoken:
                 scores[item] += _LANGUAGE_BONUS
         ranked = sorted(scores, key=lambda item: (-scores[item], item))
+        judged = [chunks[item] for item in ranked[:_JUDGED]]
+        if self.reranker:
+            ranked = ranked[: max(_RERANKED, k)]
+            texts = [titled(chunks[item].doc, chunks[item].heading, chunks[item].text) for item in ranked]
+            scores = dict(zip(ranked, self.reranker.score(question, texts), strict=True))
+            ranked.sort(key=lambda item: -scores[item])
         passages = tuple(_passage(chunks[item], scores[item]) for item in ranked[:k])
         value = relevance(
             max(dense.values(), default=0.0),
-            self._coverage(question, [chunks[item] for item in ranked[:_JUDGED]]),
+            self._coverage(question, judged),
             trust=trust,
         )
         return SearchResult(passages, bool(passages) and is_relevant(value, self.strictness), value)

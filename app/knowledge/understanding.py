@@ -94,6 +94,7 @@ _PAIRS: dict[Language, tuple[tuple[str, str], ...]] = {
 def understanding(embedder: Embedder, language: Language) -> float:
     """From 0 (pairs fewer than half of the questions with their answers) to 1 (pairs them all)."""
     pairs = _PAIRS[language]
-    similarity = embedder.embed([question for question, _ in pairs]) @ embedder.embed([answer for _, answer in pairs]).T
+    questions = embedder.embed_questions([question for question, _ in pairs])
+    similarity = questions @ embedder.embed([answer for _, answer in pairs]).T
     paired = sum(int(row.argmax()) == index for index, row in enumerate(similarity))
     return max(0.0, 2 * paired / len(pairs) - 1)

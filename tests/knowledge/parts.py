@@ -36,6 +36,9 @@ class WordEmbedder(Embedder):
                 vectors[row, int.from_bytes(hashlib.md5(term.encode()).digest()[:4]) % DIMENSION] += 1
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
+    def embed_questions(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self.embed(texts)
+
 
 def file(name: str, content: str, folder: str = "/docs") -> SourceFile:
     """The record of a file with that content."""

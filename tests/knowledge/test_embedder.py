@@ -1,9 +1,12 @@
-"""Embedding models: the packaged one verified and offline, others by folder."""
+"""Embedding models: the packaged one verified and offline, others by folder or name from this disk."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.machinery
 import importlib.util
+import json
+import shutil
 import socket
 from pathlib import Path
 
@@ -13,6 +16,19 @@ import pytest
 from app.errors import EmbedderUnavailable
 from app.knowledge import embedder as module
 from app.knowledge.embedder import PACKAGED_NAME, Embedder, Fingerprint
+from app.knowledge.sentence_models import Allowed
+from tests.knowledge import models
+
+WORDS = ["Which engine answers the question?", "哪个引擎回答问题？"]
+BROUGHT = """
+from transformers import BertConfig, BertModel
+
+class Config(BertConfig):
+    model_type = "brought"
+
+class Model(BertModel):
+    config_class = Config
+"""
 
 
 def test_vectors_are_unit_vectors(embedder: Embedder) -> None:
@@ -87,20 +103,160 @@ def test_a_package_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch
     assert "make setup" in caught.value.hint
 
 
-def test_a_folder_without_a_model_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(EmbedderUnavailable, match="could not be loaded") as caught:
-        Embedder(str(tmp_path)).embed(["hello"])
-    assert "EMBEDDING_MODEL" in caught.value.hint
+def test_questions_and_documents_of_a_model_without_prompts_are_embedded_alike(embedder: Embedder) -> None:
+    """As they were before models with prompts were told apart: collections built then stay valid."""
+    texts = ["How do I switch the engine?", "显存不足"]
+    plain = embedder._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+
+    assert np.array_equal(embedder.embed(texts), plain)
+    assert np.array_equal(embedder.embed_questions(texts), plain)
+
+
+def test_a_model_is_found_by_folder_and_by_name_and_is_the_same(embedder: Embedder, tmp_path: Path) -> None:
+    folder = models.packaged_copy(tmp_path / "acme" / "mini")
+
+    by_folder = Embedder(str(folder))
+    by_name = Embedder("acme/mini", Allowed(shelf=tmp_path))
+
+    assert by_name.fingerprint.name == "acme/mini"
+    assert by_name.fingerprint.sha256 == by_folder.fingerprint.sha256
+    assert by_name.made(by_folder.fingerprint) and by_folder.made(by_name.fingerprint)
+    assert not by_name.made(Fingerprint("other", "0" * 64, 384))
+    assert np.array_equal(by_name.embed(["hello"]), embedder.embed(["hello"]))
+
+
+def test_vectors_made_when_the_name_was_part_of_the_checksum_are_still_its_own(tmp_path: Path) -> None:
+    """``sha256(name, weights)`` is what collections of models by name have kept so far."""
+    model = Embedder(str(models.word_embedder(tmp_path / "words", WORDS)))
+    dimension = model.fingerprint.dimension
+    digest = hashlib.sha256(b"acme/words")
+    for key, tensor in sorted(model._model.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(tensor.numpy().tobytes())
+
+    assert model.made(Fingerprint("acme/words", digest.hexdigest(), dimension))
+    assert not model.made(Fingerprint("acme/others", digest.hexdigest(), dimension))
+    assert not model.made(Fingerprint("acme/words", digest.hexdigest(), dimension + 1))
+
+
+def test_prompts_of_the_model_go_before_questions_and_documents(embedder: Embedder, tmp_path: Path) -> None:
+    prompts = {"query": "query: ", "passage": "passage: "}
+    model = Embedder(str(models.packaged_copy(tmp_path / "prompted", prompts)))
+
+    assert model.embed(["hello"]) == pytest.approx(embedder.embed(["passage: hello"]), abs=1e-6)
+    assert model.embed_questions(["hello"]) == pytest.approx(embedder.embed(["query: hello"]), abs=1e-6)
+
+
+def test_a_prompt_for_documents_makes_other_vectors_and_one_for_questions_does_not(tmp_path: Path) -> None:
+    plain = models.word_embedder(tmp_path / "plain", WORDS)
+    found = {}
+    for name in ("query", "document"):
+        folder = tmp_path / name
+        shutil.copytree(plain, folder)
+        config = folder / "config_sentence_transformers.json"
+        config.write_text(json.dumps({**json.loads(config.read_text()), "prompts": {name: "engine "}}))
+        found[name] = Embedder(str(folder)).fingerprint
+
+    assert Embedder(str(plain)).made(found["query"])
+    assert not Embedder(str(plain)).made(found["document"])
+
+
+def test_a_static_model_has_no_config_and_is_found_by_its_short_name(tmp_path: Path) -> None:
+    models.word_embedder(tmp_path / "sentence-transformers" / "static-words", WORDS)
+
+    model = Embedder("static-words", Allowed(shelf=tmp_path))
+
+    assert model.embed(["the engine"]).shape == (1, 64)
+    assert model.fingerprint.name == "static-words"
+
+
+# what cannot be loaded
+
+
+def refused(name: object, allowed: Allowed | None = None) -> EmbedderUnavailable:
+    with pytest.raises(EmbedderUnavailable) as caught:
+        Embedder(str(name), allowed).embed(["hello"])
     assert "\n" not in str(caught.value)
+    return caught.value
 
 
-def test_a_model_from_a_folder_has_a_fingerprint_of_its_weights(embedder: Embedder, tmp_path: Path) -> None:
-    packaged = module._packaged_folder()
-    moved = tmp_path / "my-model"
-    moved.symlink_to(packaged)
+@pytest.mark.parametrize("name", ["acme/nowhere", "nowhere", "acme/nowhere@v1"])
+def test_a_model_that_is_not_here_is_told_with_the_command_that_fetches_it(name: str, tmp_path: Path) -> None:
+    error = refused(name, Allowed(shelf=tmp_path))
 
-    one, other = Embedder(str(packaged)), Embedder(str(moved))
+    hub_id, _, revision = name.partition("@")
+    command = f"python download_model.py {hub_id}{' --revision v1' if revision else ''} --embedding"
+    assert error.message == f"{hub_id} is not on this disk."
+    assert error.hint == f"Fetch it with `{command}`, or correct EMBEDDING_MODEL."
 
-    assert one.fingerprint.sha256 == other.fingerprint.sha256
-    assert one.fingerprint.dimension == 384
-    assert one.embed(["hello"]) == pytest.approx(embedder.embed(["hello"]), abs=1e-6)
+
+def test_a_folder_without_a_model_is_told_in_one_line(tmp_path: Path) -> None:
+    error = refused(tmp_path)
+
+    assert "holds no config.json" in error.message
+    assert "EMBEDDING_MODEL" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 90868376\n", "is a Git LFS pointer"),
+        (b"\xff" * 4000, "is no safetensors file"),
+        (None, "is cut off: it has 50,000 of 90,868,376 bytes"),
+    ],
+)
+def test_damaged_weights_are_named(content: bytes | None, words: str, tmp_path: Path) -> None:
+    folder = models.packaged_copy(tmp_path / "mini")
+    weights = folder / "model.safetensors"
+    content = content or weights.read_bytes()[:50_000]
+    weights.unlink()
+    weights.write_bytes(content)
+
+    assert f"model.safetensors of mini {words}" in refused(folder).message
+
+
+def test_damage_that_only_the_library_sees_is_told_in_one_line(tmp_path: Path) -> None:
+    folder = models.word_embedder(tmp_path / "words", WORDS)
+    (folder / "tokenizer.json").write_text("{}")
+
+    assert "could not be loaded as an embedding model: " in refused(folder).message
+
+
+@pytest.mark.parametrize("text", ["", "[{}]", "{", "[1]"])
+def test_a_list_of_parts_that_is_none_is_told(text: str, tmp_path: Path) -> None:
+    folder = models.word_embedder(tmp_path / "words", WORDS)
+    (folder / "modules.json").write_text(text)
+
+    assert "modules.json cannot be read" in refused(folder).message
+
+
+def test_pickled_weights_want_leave(tmp_path: Path) -> None:
+    folder = models.word_embedder(tmp_path / "words", WORDS, safe=False)
+
+    error = refused(folder)
+
+    assert "pickled weights, which can run code" in error.message
+    assert "ALLOW_PICKLE=true" in error.hint
+    assert Embedder(str(folder), Allowed(allow_pickle=True)).embed(["hello"]).shape == (1, 64)
+
+
+def test_code_that_comes_with_a_model_wants_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = models.packaged_copy(tmp_path / "mini")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").unlink()
+    brought = {"model_type": "brought", "auto_map": {"AutoConfig": "brought.Config", "AutoModel": "brought.Model"}}
+    (folder / "config.json").write_text(json.dumps(config | brought))
+    (folder / "brought.py").write_text(BROUGHT)
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "code"))
+
+    error = refused(folder)
+
+    assert error.message == f"{folder} brings code of its own, which is not run unasked."
+    assert "TRUST_REMOTE_CODE=true" in error.hint
+    assert Embedder(str(folder), Allowed(trust_remote_code=True)).embed(["hello"]).shape == (1, 384)
+
+
+def test_a_reranker_makes_no_vectors(tmp_path: Path) -> None:
+    folder = models.cross_encoder(tmp_path / "sorter", {"engine": "vLLM", "coffee": "espresso"})
+
+    assert refused(folder).message == f"{folder} is a reranker, not an embedding model."

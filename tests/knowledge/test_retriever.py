@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from langchain_core.retrievers import BaseRetriever
 from app.config import load_settings
 from app.knowledge.embedder import Embedder
 from app.knowledge.library import Knowledge
+from app.knowledge.reranker import Reranker
 from app.text import language
 from tests.knowledge.conftest import Open
 from tests.knowledge.parts import extracted, file, spans
@@ -221,3 +222,41 @@ def test_the_same_question_gives_the_same_answer(library: Knowledge) -> None:
     first = library.retriever().search("When is the coffee machine cleaned?", 10)
 
     assert library.retriever().search("When is the coffee machine cleaned?", 10) == first
+
+
+class ByNumber(Reranker):
+    """Likes high numbers, and remembers what it was given to read."""
+
+    def __init__(self) -> None:
+        super().__init__("by number")
+        self.read: list[str] = []
+
+    def score(self, question: str, passages: Sequence[str]) -> list[float]:
+        self.read = list(passages)
+        return [float(text.split()[-1]) for text in passages]
+
+
+def test_a_reranker_sorts_the_best_candidates(open_again: Open, folder: Path) -> None:
+    for number in range(60):
+        (folder / f"engine-{number}.txt").write_text(f"The engine has the number {number}")
+    knowledge = open_again()
+    knowledge.ingest([folder])
+    fused = knowledge.retriever().search("Which engine?", 100)
+    knowledge.reranker = reranker = ByNumber()
+
+    for k, read in ((1, 30), (30, 30), (45, 45), (100, 60)):
+        found = knowledge.retriever().search("Which engine?", k)
+
+        numbers = [float(passage.text.split()[-1]) for passage in fused.passages[:read]]
+        assert reranker.read[0] == f"engine {numbers[0]:.0f}\nThe engine has the number {numbers[0]:.0f}"
+        assert len(reranker.read) == read
+        assert [passage.score for passage in found.passages] == sorted(numbers, reverse=True)[:k]
+        assert (found.relevant, found.relevance) == (fused.relevant, fused.relevance)
+
+
+def test_an_empty_collection_gives_a_reranker_nothing_to_read(open_again: Open, folder: Path) -> None:
+    knowledge = open_again()
+    knowledge.ingest([folder])
+    knowledge.reranker = Reranker("not/here")
+
+    assert knowledge.retriever().search("anything at all").passages == ()

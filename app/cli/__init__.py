@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from app import __version__
 from app.cli import ask, documents, engines, vllm_serve
+from app.cli.common import fail
 from app.errors import HotswapError, UsageError
 
 Command = Callable[[argparse.Namespace], int]
@@ -27,11 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        return command(args)
+        return _run(command, args)
     except UsageError as error:
-        return _fail(error, 2)
+        return fail(error, 2)
     except HotswapError as error:
-        return _fail(error, 1)
+        return fail(error, 1)
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped\n")
         return 130
@@ -40,9 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _fail(error: HotswapError, code: int) -> int:
-    sys.stderr.write(f"hotswap: {error}\n")
-    return code
+def _run(command: Command, args: argparse.Namespace) -> int:
+    from app import offline
+    from app.config import get_settings
+
+    offline.prepare(get_settings())
+    return command(args)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -52,6 +52,12 @@ def run(name: str, **arguments: Any) -> Any:
     raise HotswapError("The command ended without a result.", "Run it again.")
 
 
+def fail(error: HotswapError, code: int) -> int:
+    """Say what went wrong, in one line; ``code`` is the exit code."""
+    sys.stderr.write(f"hotswap: {error}\n")
+    return code
+
+
 def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
     sys.stdout.flush()

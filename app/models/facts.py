@@ -104,9 +104,7 @@ def _read_tokenizer(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise unreadable(folder, error) from None
     config = read_json(folder / "tokenizer_config.json") if "tokenizer_config.json" in names else {}
-    found = [name for pattern in _TOKENIZERS for name in fnmatch.filter(names, pattern)]
-    if set(_PAIR) <= set(names):
-        found += _PAIR
+    found = tokenizer_files(names)
     if not found and "auto_map" not in config:  # one that brings its own code has files of any name
         raise lacking(folder, "has no tokenizer")
     for name in found:
@@ -114,6 +112,12 @@ def _read_tokenizer(folder: Path) -> dict[str, Any]:
     if "tokenizer.json" in found:
         _check_braces(folder / "tokenizer.json")
     return config
+
+
+def tokenizer_files(names: list[str]) -> list[str]:
+    """Which of a folder's files hold the tokenizer; some models bring it in several formats."""
+    found = [name for pattern in _TOKENIZERS for name in fnmatch.filter(names, pattern)]
+    return [*found, *(_PAIR if set(_PAIR) <= set(names) else ())]
 
 
 def _check_braces(path: Path) -> None:

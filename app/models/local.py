@@ -139,7 +139,8 @@ def _not_here(name: str, revision: str, path: Path, setting: str, shelf: Path | 
 
 
 def _unfinished(name: str) -> ModelMissing:
-    return ModelMissing(f"The download of {name} never got to its {CONFIG}.", f"Fetch it again with `{fetch_command(name)}`.")
+    hint = f"Fetch it again with `{fetch_command(name)}`."
+    return ModelMissing(f"The download of {name} never got to its {CONFIG}.", hint)
 
 
 def _list(names: list[str]) -> str:

@@ -86,22 +86,23 @@ def weight_files(folder: Path) -> list[Path]:
     for index, pattern in (("model.safetensors", "*.safetensors"), ("pytorch_model.bin", "*.bin"), ("", "*.pt*")):
         found = [name for name in fnmatch.filter(names, pattern) if not _NO_WEIGHTS.match(name)]
         found = [name for name in found if not _TWICE.match(name)] or found
-        wanted = _listed(folder / f"{index}.index.json") if f"{index}.index.json" in names else _numbered(found)
+        listed = f"{index}.index.json"
+        wanted = listed_shards(folder / listed) if listed in names else numbered_shards(found)
         if wanted:
             _all_there(folder, wanted, names)
             return [folder / name for name in wanted]
     raise _none(folder, names)
 
 
-def _listed(index: Path) -> list[str]:
-    """The files that an index names."""
+def listed_shards(index: Path) -> list[str]:
+    """The files that an index of weights names. Raises ModelDamaged."""
     shards = read_json(index).get("weight_map")
     if not isinstance(shards, dict) or not shards or not all(isinstance(name, str) for name in shards.values()):
         raise damaged(index, "names no weights")
     return sorted(set(shards.values()))
 
 
-def _numbered(found: list[str]) -> list[str]:
+def numbered_shards(found: list[str]) -> list[str]:
     """``found`` with the shards that their numbers promise: ``model-00002-of-00005.safetensors``."""
     wanted = set(found)
     for match in filter(None, map(_SHARD.fullmatch, found)):

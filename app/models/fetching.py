@@ -1,0 +1,213 @@
+"""Fetches a model: from a hub, a mirror or ModelScope to this disk; one that is here already is only looked at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.errors import DownloadError, ModelDamaged, ModelMissing, ModelNotOffered, ModelUnusable, Offline, UsageError
+from app.models.download import Download
+from app.models.folder import NOTES, fetch_command
+from app.models.kinds import SETTINGS, Kind, check, kind_of
+from app.models.local import find
+from app.models.names import Reference, parse
+from app.models.shelf import place, register, unwritable
+from app.models.sources import source
+from app.models.sources.base import Listing, Source
+from app.models.transfer import patiently
+
+if TYPE_CHECKING:
+    from app.config import Settings
+    from app.schema import OnProgress
+
+_TRIES = 3  # to learn what a source has
+
+
+@dataclass(frozen=True)
+class FetchRequest:
+    """What to fetch. ``name``: ``org/name``, ``org/name@revision``, its page's address, or a folder on this disk.
+
+    ``to`` is the folder it goes to (default: its own in MODELS_DIR). ``source``: hf (the default, at HF_ENDPOINT),
+    hf-mirror, modelscope or a mirror's address. ``include`` and ``exclude`` are patterns of files. ``kind`` None
+    is found out.
+    """
+
+    name: str
+    to: Path | None = None
+    source: str = ""
+    revision: str = ""
+    token: str = field(default="", repr=False)
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    kind: Kind | None = None
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A model that is on this disk, whole. ``setting`` set to ``value`` uses it; ``came``: bytes over the network.
+
+    ``setting`` is empty where a choice of files was fetched that makes no model.
+    """
+
+    name: str
+    folder: Path
+    kind: Kind
+    setting: str
+    value: str
+    came: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def fetch(request: FetchRequest, settings: Settings, on_progress: OnProgress = lambda progress: None) -> Fetched:
+    """Have a model on this disk, verified. What came of one that fails is kept, and the next call goes on from there.
+
+    Raises:
+        UsageError: the request contradicts itself, or names no source.
+        ModelMissing, ModelDamaged: a folder on this disk holds no model, or not a whole one.
+        Offline: OFFLINE is set, and the model is not here.
+        DownloadError: it is not to be had, did not come whole, or no engine here could load it.
+    """
+    path = Path(os.path.abspath(os.path.expanduser(request.name.strip())))
+    if request.name.strip() and os.path.isdir(path):
+        return _from_folder(request, path, settings)
+    reference = _reference(request)
+    anew = request.to or request.include or request.exclude or reference.source
+    if not anew and (cached := _in_cache(request, reference, settings)):
+        return cached
+    folder = _folder(request, reference, settings)
+    if settings.offline:
+        return _offline(request, reference, folder)
+    return _fetched(request, reference, folder, settings, on_progress)
+
+
+def _from_folder(request: FetchRequest, path: Path, settings: Settings) -> Fetched:
+    if request.to:
+        raise UsageError(f"{path} is a folder on this disk; it is used where it is.", "Leave --to out.")
+    folder = find(str(path), setting="the path", shelf=settings.models_folder)
+    kind = request.kind or kind_of(folder)
+    check(folder, kind)
+    if settings.models_folder not in folder.parents:
+        register(settings.models_folder, folder)
+    return Fetched(str(folder), folder, kind, SETTINGS[kind], str(folder))
+
+
+def _reference(request: FetchRequest) -> Reference:
+    told = parse(request.name)
+    if request.revision and told.revision and request.revision != told.revision:
+        raise UsageError(f"{request.name} names the revision {told.revision}.", "Leave --revision out.")
+    return Reference(told.name, request.revision or told.revision, request.source or told.source)
+
+
+def _in_cache(request: FetchRequest, reference: Reference, settings: Settings) -> Fetched | None:
+    """The model, where another program fetched all of it into the hub's cache."""
+    try:
+        folder = find(_value(reference))
+        kind = request.kind or kind_of(folder)
+        check(folder, kind)
+    except (ModelMissing, ModelDamaged):
+        return None
+    if place(settings.models_folder, *reference[:2]).is_dir():
+        return None
+    note = "It was in the hub's cache already; a --source fetches it anew."
+    return Fetched(_value(reference), folder, kind, SETTINGS[kind], _value(reference), notes=(note,))
+
+
+def _folder(request: FetchRequest, reference: Reference, settings: Settings) -> Path:
+    if request.to is None:
+        return place(settings.models_folder, *reference[:2])
+    folder = Path(os.path.abspath(request.to.expanduser()))
+    if folder.is_dir() and not (folder / NOTES).is_dir() and any(folder.iterdir()):
+        raise UsageError(f"{folder} holds other files.", "Choose an empty or a new folder with --to.")
+    return folder
+
+
+def _offline(request: FetchRequest, reference: Reference, folder: Path) -> Fetched:
+    try:
+        found = find(str(folder))
+    except ModelMissing:
+        raise Offline(
+            f"{reference.name} is not on this disk, and OFFLINE is set.",
+            "Unset OFFLINE, or copy the model's folder here and name that.",
+        ) from None
+    kind = request.kind or kind_of(found)
+    check(found, kind)
+    value = str(folder) if request.to else _value(reference)
+    return Fetched(_value(reference), found, kind, SETTINGS[kind], value, notes=("OFFLINE: no source was asked.",))
+
+
+def _fetched(
+    request: FetchRequest, reference: Reference, folder: Path, settings: Settings, on_progress: OnProgress
+) -> Fetched:
+    origin = source(reference.source, endpoint=settings.hf_endpoint, token=request.token)
+    with _locked(folder, reference.name):
+        listing = _listing(origin, reference)
+        download = Download(origin, listing, folder, request.include, request.exclude)
+        download.run(_value(reference), _command(request, reference), on_progress, allow_pickle=settings.allow_pickle)
+    value = str(folder) if request.to else _value(reference)
+    if request.include or request.exclude:  # a choice of files need be no model
+        return _chosen(request, reference, folder, value, download.came)
+    try:
+        kind = request.kind or kind_of(folder)
+        check(folder, kind)
+    except ModelDamaged as error:
+        raise ModelUnusable(error.message, "It is so at the source: take another one, or another model.") from None
+    return Fetched(_value(reference), folder, kind, SETTINGS[kind], value, download.came)
+
+
+def _chosen(request: FetchRequest, reference: Reference, folder: Path, value: str, came: int) -> Fetched:
+    kind: Kind = request.kind or "chat"
+    notes: tuple[str, ...] = ()
+    try:
+        kind = request.kind or kind_of(folder)
+        check(folder, kind)
+    except ModelDamaged as error:
+        notes = (f"These files make no model that an engine here loads: {error.message}",)
+    return Fetched(_value(reference), folder, kind, "" if notes else SETTINGS[kind], value, came, notes)
+
+
+def _listing(origin: Source, reference: Reference) -> Listing:
+    import time
+
+    try:
+        return patiently(lambda: origin.listing(reference.name, reference.revision), _TRIES, time.sleep)
+    except ModelNotOffered as error:
+        near = origin.nearest(reference.name)
+        if not near or reference.name in near:
+            raise
+        raise ModelNotOffered(error.message, f"Did you mean {' or '.join(near)}? {error.hint}") from None
+
+
+@contextmanager
+def _locked(folder: Path, name: str) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    try:
+        (folder / NOTES).mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / NOTES / "lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DownloadError(f"{name} is being fetched already.", "Wait until that has ended.") from None
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _value(reference: Reference) -> str:
+    return f"{reference.name}@{reference.revision}" if reference.revision else reference.name
+
+
+def _command(request: FetchRequest, reference: Reference) -> str:
+    """What brings this model here again; a token is not part of it."""
+    patterns: list[tuple[str, Sequence[str]]] = [("include", request.include), ("exclude", request.exclude)]
+    options = [f"--{name} '{pattern}'" for name, chosen in patterns for pattern in chosen]
+    options += [f"--to {request.to}"] if request.to else []
+    options += [f"--source {reference.source}"] if reference.source else []
+    options += [f"--{request.kind}"] if request.kind and request.kind != "chat" else []
+    return " ".join([fetch_command(reference.name, reference.revision), *options])

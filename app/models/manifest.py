@@ -1,0 +1,60 @@
+"""What is known of a fetched model: where it came from and which of its files are whole; kept in its folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.models.folder import MANIFEST, NOTES
+from app.models.shelf import write_file
+
+
+@dataclass(frozen=True)
+class WholeFile:
+    """A file that was verified: its bytes, its checksum, and when it was written last (ns since 1970)."""
+
+    size: int
+    sha256: str
+    mtime_ns: int
+
+
+@dataclass
+class Manifest:
+    """``name`` is what settings call the model by; ``command`` brings it here again."""
+
+    name: str
+    source: str
+    commit: str
+    command: str
+    complete: bool = False
+    files: dict[str, WholeFile] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Raises DiskFull."""
+        write_file(folder / NOTES / MANIFEST, json.dumps(asdict(self), indent=1, ensure_ascii=False))
+
+    def unchanged(self, folder: Path, path: str) -> bool:
+        """Whether a file is as it was when it was verified, by its size and time."""
+        known = self.files.get(path)
+        try:
+            now = (folder / path).stat()
+        except OSError:
+            return False
+        return known is not None and (known.size, known.mtime_ns) == (now.st_size, now.st_mtime_ns)
+
+    def note(self, folder: Path, path: str, sha256: str) -> None:
+        """Remember that a file is whole."""
+        now = (folder / path).stat()
+        self.files[path] = WholeFile(now.st_size, sha256, now.st_mtime_ns)
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a fetched model; None where there is none that can be read."""
+    try:
+        found: dict[str, Any] = json.loads((folder / NOTES / MANIFEST).read_text(encoding="utf-8"))
+        files = {str(path): WholeFile(**known) for path, known in found.pop("files").items()}
+        return Manifest(**found, files=files)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None

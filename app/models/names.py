@@ -1,0 +1,54 @@
+"""What a user may call a model that is to be fetched, taken apart."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from app.errors import ModelNotOffered
+from app.models.sources import MODELSCOPE, is_modelscope
+
+_HUB_ID = re.compile(r"(?P<name>\w[\w.-]*(?:/\w[\w.-]*)?)(?:@(?P<revision>\w[\w./-]*))?/?", re.ASCII)
+
+
+class Reference(NamedTuple):
+    """A model at a source; ``source`` and ``revision`` are empty where the name does not tell."""
+
+    name: str
+    revision: str = ""
+    source: str = ""
+
+
+def parse(text: str) -> Reference:
+    """``org/name``, ``name``, either with ``@revision``, or the address of the model's page at a hub.
+
+    Raises:
+        ModelNotOffered: it is none of them.
+    """
+    text = text.strip()
+    if text.startswith(("http://", "https://")):
+        return _of_page(text)
+    match = _HUB_ID.fullmatch(text)
+    if match is None:
+        raise ModelNotOffered(
+            f"{text!r} is no model's name, and no folder.", "Write it as in Qwen/Qwen3-8B, or correct the path."
+        )
+    return Reference(match["name"], match["revision"] or "")
+
+
+def _of_page(text: str) -> Reference:
+    address = urlsplit(text)
+    parts = [unquote(part) for part in address.path.split("/") if part]
+    if parts[:1] == ["models"]:  # ModelScope's pages, and the hub's own addresses of the same form
+        parts = parts[1:]
+    kind = parts[2] if len(parts) > 3 else ""
+    revision = parts[3] if kind in ("tree", "blob", "resolve") else ""
+    name = "/".join(parts[:2])
+    if not name or not _HUB_ID.fullmatch(name) or "@" in name:
+        hint = "Copy the address of the model's own page, or its name."
+        raise ModelNotOffered(f"{text} is no page of a model.", hint)
+    origin = f"{address.scheme}://{address.netloc}"
+    if is_modelscope(origin):
+        return Reference(name, revision, MODELSCOPE if (address.hostname or "").endswith("modelscope.cn") else origin)
+    return Reference(name, revision, origin)

@@ -1,0 +1,175 @@
+"""The Hugging Face hub and its mirrors, through huggingface_hub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from app.errors import ModelNotOffered, Offline
+from app.models.sources.base import (
+    PATIENCE,
+    PIECE,
+    Body,
+    Interrupted,
+    Listing,
+    RemoteFile,
+    checked,
+    gated,
+    nearest,
+    refusal,
+    unavailable,
+)
+
+if TYPE_CHECKING:
+    import httpx
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile, RepoSibling
+
+_FOUND = 20  # models that one search for names brings
+
+
+class HubSource:
+    """The hub at ``endpoint``. ``token`` empty: none is sent; None: the one that the environment or a login has."""
+
+    def __init__(self, endpoint: str, token: str | None = None) -> None:
+        self.label = urlsplit(endpoint).netloc or endpoint
+        self._endpoint = endpoint.rstrip("/")
+        self._token = False if token == "" else token
+
+    def listing(self, name: str, revision: str) -> Listing:
+        """As in :class:`Source`."""
+        with self._translated(name, revision):
+            info = self._api.model_info(name, revision=revision or None, files_metadata=True, timeout=PATIENCE)
+        commit = info.sha or revision or "main"
+        files = self._tree(name, commit) or [
+            RemoteFile(item.rfilename, item.size, _checksum(item))
+            for item in info.siblings or []
+        ]
+        return Listing(name, commit, checked(iter(files)))
+
+    @contextmanager
+    def open(self, listing: Listing, file: RemoteFile, start: int) -> Iterator[Body]:
+        """As in :class:`Source`."""
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.utils._headers import build_hf_headers
+        from huggingface_hub.utils._http import hf_raise_for_status, http_stream_backoff
+
+        url = hf_hub_url(listing.name, file.path, revision=listing.commit, endpoint=self._endpoint)
+        headers = {**build_hf_headers(token=self._token), "Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        once: dict[str, Any] = {"max_retries": 0, "retry_on_exceptions": (), "retry_on_status_codes": ()}
+        self._api  # noqa: B018  # before the first request: it sets how long one may take
+        with (
+            self._translated(listing.name, listing.commit, known=True),
+            http_stream_backoff("GET", url, headers=headers, **once) as response,
+        ):
+            hf_raise_for_status(response)
+            yield Body(start if response.status_code == 206 else 0, response.iter_bytes(PIECE))
+
+    def nearest(self, name: str) -> list[str]:
+        """As in :class:`Source`."""
+        owner, _, short = name.rpartition("/")
+        words = re.split(r"[-_.]", short)
+        asked = [{"search": "-".join(words[:count])} for count in range(len(words), 0, -1)[:3]]
+        found: dict[str, None] = {}
+        try:
+            for question in [{"author": owner}] * bool(owner) + asked:
+                models = self._api.list_models(limit=_FOUND, **question)
+                found.update(dict.fromkeys(model.id for model in models))
+        except Exception:  # this only makes an error friendlier
+            return []
+        return nearest(name, found)
+
+    @cached_property
+    def _api(self) -> HfApi:
+        from huggingface_hub import HfApi, set_client_factory
+        from huggingface_hub.utils._http import default_client_factory
+        from huggingface_hub.utils.logging import set_verbosity_error
+
+        def client() -> httpx.Client:  # the hub's own waits for ever
+            made = default_client_factory()
+            made.timeout = PATIENCE
+            return made
+
+        set_client_factory(client)
+        set_verbosity_error()  # type: ignore[no-untyped-call]  # what it would warn of is our own affair: we try again
+        return HfApi(endpoint=self._endpoint, token=self._token)
+
+    def _tree(self, name: str, commit: str) -> list[RemoteFile]:
+        """The files with their checksums; empty where a mirror has no such page."""
+        from huggingface_hub.hf_api import RepoFile
+
+        try:
+            with self._translated(name, commit, known=True):
+                entries = list(self._api.list_repo_tree(name, recursive=True, revision=commit))
+        except ModelNotOffered:
+            return []
+        return [
+            RemoteFile(entry.path, entry.size, _checksum(entry))
+            for entry in entries
+            if isinstance(entry, RepoFile)
+        ]
+
+    @contextmanager
+    def _translated(self, name: str, revision: str, *, known: bool = False) -> Iterator[None]:
+        """The hub's errors as ours. ``known``: that it has the model is certain."""
+        import httpx
+        from huggingface_hub import errors
+
+        page = f"{self._endpoint}/{name}"
+        try:
+            yield
+        except errors.OfflineModeIsEnabled:
+            raise Offline("Nothing can be fetched while HF_HUB_OFFLINE is set.", "Unset it.") from None
+        except errors.GatedRepoError:
+            raise gated(name, self.label, page, token=self._sends_token) from None
+        except errors.RevisionNotFoundError:
+            hint = f"See {page} for what there is, or leave --revision out."
+            raise ModelNotOffered(f"{name} has no revision {revision} at {self.label}.", hint) from None
+        except errors.HFValidationError:
+            raise ModelNotOffered(f"{name!r} is no model's name.", "Write it as in Qwen/Qwen3-8B.") from None
+        except errors.HfHubHTTPError as error:
+            reply = error.response
+            raise refusal(
+                reply.status_code,
+                name,
+                self.label,
+                page,
+                token=self._sends_token,
+                known=known,
+                wait=_wait(reply.headers.get("Retry-After", "")),
+            ) from None
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise unavailable(self.label, f"{self._endpoint} is no address") from None
+        except httpx.HTTPError as error:
+            raise Interrupted(unavailable(self.label, _reason(error))) from None
+
+    @property
+    def _sends_token(self) -> bool:
+        from huggingface_hub import get_token
+
+        return self._token is not False and bool(self._token or get_token())
+
+
+def _checksum(entry: RepoSibling | RepoFile) -> str:
+    """Large files have a SHA-256 beside the id of their pointer's blob, which tells nothing of their bytes."""
+    return f"sha256:{entry.lfs.sha256}" if entry.lfs else f"git:{entry.blob_id}" if entry.blob_id else ""
+
+
+def _wait(text: str) -> float:
+    return float(text) if text.isdecimal() else 0.0
+
+
+def _reason(error: Exception) -> str:
+    import httpx
+
+    if isinstance(error, httpx.TimeoutException):
+        return f"nothing came for {PATIENCE:.0f} s"
+    if isinstance(error, httpx.ConnectError):
+        return str(error).partition("] ")[2] or str(error)
+    return "the connection broke off"

@@ -146,8 +146,8 @@ class RerankerUnavailable(HotswapError):
     """The model that sorts passages is missing or is no such model."""
 
 
-class Offline(HotswapError):
-    """OFFLINE is set, and this would leave the machine."""
+class Offline(HotswapError, ConnectionError):
+    """OFFLINE is set, and this would leave the machine. To a library it is a connection that failed."""
 
 
 class DownloadError(HotswapError):

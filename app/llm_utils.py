@@ -52,10 +52,13 @@ def build_retriever(settings: Settings | None = None, collection: str | None = N
         DataFolderError: the folder cannot be used.
         CollectionError: there is no such collection.
     """
+    from app import offline
     from app.config import get_settings
     from app.knowledge import open_knowledge
 
-    return cast("BaseRetriever", open_knowledge(settings or get_settings()).retriever(collection))
+    current = settings or get_settings()
+    offline.prepare(current)
+    return cast("BaseRetriever", open_knowledge(current).retriever(collection))
 
 
 def contextualize_query(question: str, history: Iterable[Turn], llm: Model | None = None) -> str:

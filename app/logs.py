@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 def set_up_logging(settings: Settings) -> None:
     """Our own messages from ``LOG_LEVEL`` up, other libraries' from WARNING. Raises ConfigError for a bad LOG_FILE."""
-    for name in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):  # nothing here phones home
-        os.environ.setdefault(name, "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if settings.log_file:

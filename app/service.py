@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from app import offline
 from app.config import Settings, get_settings
 from app.conversation.history import History
 from app.engines.registry import readiness
 from app.engines.switch import EngineSwitch
-from app.errors import HotswapError
+from app.errors import HotswapError, Offline
 from app.jobs import Job, JobBoard
 from app.knowledge import open_knowledge
+from app.model_jobs import ModelJobs
 from app.owner import Ownership
 from app.schema import DocumentInfo, EngineStatus, IngestReport, OnProgress, Page, SearchResult
 from app.uploads import Uploads
@@ -53,6 +55,7 @@ class Service:
         self.knowledge = open_knowledge(settings)
         self.history = History(settings.data_dir / "history.sqlite3")
         self.switch = EngineSwitch(settings)
+        self.models = ModelJobs(settings, self.switch)
         self._uploads = Uploads(settings.data_dir / "uploads", self.knowledge)
         self._jobs = JobBoard[IngestReport]()
         self._switches = JobBoard[EngineStatus]()
@@ -70,6 +73,7 @@ class Service:
             ConfigError: a setting is wrong.
         """
         settings = settings or get_settings()
+        offline.prepare(settings)
         ownership = Ownership(settings.data_dir)
         ownership.acquire()
         try:
@@ -86,6 +90,7 @@ class Service:
         self._jobs.close()
         self._switches.close()
         self._pulls.close()
+        self.models.close()
         self.switch.close()
         self.history.close()
         self.knowledge.close()
@@ -188,7 +193,10 @@ class Service:
         Raises:
             EngineUnavailable: Ollama does not run, or lost its connection; what came is kept.
             ModelMissing: there is no such model.
+            Offline: OFFLINE is set, and Ollama fetches from another machine.
         """
+        if self.settings.offline:
+            raise Offline(f"OFFLINE is set, and Ollama would fetch {model} from another machine.", offline.HINT)
         from app.engines.ollama_pull import pull
 
         pull(self.settings.ollama_base_url, model, on_progress)

@@ -1,4 +1,4 @@
-"""Bytes as people read them."""
+"""Amounts as people read them: bytes, and how long something takes."""
 
 from __future__ import annotations
 
@@ -11,3 +11,15 @@ def size(count: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} GB"
+
+
+def left(done: int, total: int, rate: float) -> float | None:
+    """Seconds until ``total`` at ``rate`` a second; None where that cannot be told."""
+    return (total - done) / rate if rate > 0 and total > done else None
+
+
+def duration(seconds: float) -> str:
+    """``seconds`` as people read a clock: ``0:42``, ``12:05``, ``3:04:09``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -17,19 +17,20 @@ from app.config import ROOT
 
 FLOORS = (
     (
-        "app", "errors", "schema", "text", "config", "config_errors", "config_file", "config_llm", "config_print",
-        "config_vllm", "config_vllm_profiles",
+        "app", "errors", "schema", "sizes", "text", "config", "config_errors", "config_file", "config_llm",
+        "config_print", "config_vllm", "config_vllm_profiles", "config_write", "offline",
     ),
     ("engines", "models", "readers", "knowledge"),
     ("llm_utils", "conversation"),
     (
         "service", "answering", "fallback", "uploads", "operations", "jobs", "owner", "client", "logs", "progress",
+        "inventory", "model_jobs",
     ),
     ("cli", "api", "ui", "__main__", "streamlit_app"),
 )  # fmt: skip
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-STRANGERS = FLOORS[1]  # these know nothing of each other, with two exceptions:
-ACQUAINTED = {("knowledge", "readers"), ("engines", "models")}  # documents come from readers, weights from models
+STRANGERS = FLOORS[1]  # these know nothing of each other, but that documents come from readers, weights from models:
+ACQUAINTED = {("knowledge", "readers"), ("knowledge", "models"), ("engines", "models")}
 
 LONGEST = 300  # lines
 HEAVY = ("torch", "transformers", "sentence_transformers", "chromadb", "streamlit", "langchain_core", "pandas")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.ui.sizes import size
+from app.sizes import duration, left, size
 
 
 @pytest.mark.parametrize(
@@ -14,3 +14,15 @@ from app.ui.sizes import size
 )  # fmt: skip
 def test_sizes_are_readable(count: int, words: str) -> None:
     assert size(count) == words
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.4, "0:00"), (42.2, "0:42"), (725, "12:05"), (11049, "3:04:09")])
+def test_a_duration_is_written_as_on_a_clock(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_what_is_left_is_told_where_the_rate_is_known() -> None:
+    assert left(250, 1000, 50) == 15
+    assert left(250, 1000, 0) is None
+    assert left(1000, 1000, 50) is None
+    assert left(10, 0, 50) is None

@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from app import offline
     from app.config import get_settings
     from app.logs import set_up_logging
 
@@ -85,6 +86,7 @@ def _run(args: argparse.Namespace) -> int:
     if not asked and not args.name:
         raise UsageError("Which model?", f"Such as `python {_NAME} Qwen/Qwen3-8B`; --recommend lists some.")
     settings = get_settings()
+    offline.prepare(settings)
     set_up_logging(settings)
     if args.list:
         return _list(settings, as_json=args.json)

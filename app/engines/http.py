@@ -11,11 +11,15 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from functools import lru_cache
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from app.errors import EngineUnavailable, one_line
+from app.offline import guard
+
+if TYPE_CHECKING:
+    from app.config import Settings
 
 CHECK_SECONDS = 1.5
 """How long a check waits for a server."""
@@ -37,6 +41,17 @@ def on_this_machine(url: str) -> bool:
         return is_loopback(httpx.URL(url).host)
     except httpx.InvalidURL:
         return False
+
+
+def check_offline(settings: Settings, setting: str) -> None:
+    """Raises EngineUnavailable where OFFLINE is set and the address in ``setting`` is another machine's."""
+    try:
+        host = httpx.URL(getattr(settings, setting)).host
+    except httpx.InvalidURL:
+        return  # no address at all, which client_options tells
+    if settings.offline and not guard.is_here(host):
+        hint = f"Unset OFFLINE, or set {setting.upper()} to a server on this machine."
+        raise EngineUnavailable(guard.words(host), hint)
 
 
 def shown(url: str) -> str:

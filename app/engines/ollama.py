@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from app.engines.http import fetch, on_this_machine, shown
-from app.engines.ollama_errors import embeds_only, missing
+from app.engines.http import check_offline, fetch, on_this_machine, shown
+from app.engines.ollama_errors import embeds_only, in_the_cloud, missing
 from app.engines.ollama_models import OllamaModel, full_name, list_models, trained_for
 from app.errors import EngineError, ModelMissing
 from app.schema import EngineStatus
@@ -95,6 +95,8 @@ class OllamaEngine:
 
     def _build(self) -> tuple[str, int, BaseChatModel]:
         """The name, the context window and the model itself, built anew when the server has another one."""
+        if self._settings.offline:
+            self._look()  # whether the model is on this machine, only the server knows
         name, num_ctx = self._settings.model or (self._found or self._look()).name, self.context_window()
         built = self._built
         if built is None or built[:2] != (name, num_ctx):
@@ -104,6 +106,7 @@ class OllamaEngine:
         return built
 
     def _look(self) -> OllamaModel:
+        check_offline(self._settings, "ollama_base_url")
         self._found = self._pick(list_models(self._url))
         return self._found
 
@@ -119,4 +122,6 @@ class OllamaEngine:
             raise missing(wanted, [model.name for model in models if model.chats])
         if not match.chats:
             raise embeds_only(wanted)
+        if match.remote and self._settings.offline:
+            raise in_the_cloud(wanted)
         return match

@@ -63,6 +63,13 @@ def embeds_only(name: str) -> ModelMissing:
     return ModelMissing(f"{name} makes embeddings and cannot chat.", "Set MODEL to a chat model (`ollama list`).")
 
 
+def in_the_cloud(name: str) -> ModelMissing:
+    """OFFLINE is set, and the server would ask another one for the answer."""
+    return ModelMissing(
+        f"OFFLINE is set, and {name} runs in a cloud.", "Set MODEL to a model that Ollama has on this machine."
+    )
+
+
 def still_loading(name: str, seconds: float) -> EngineTimeout:
     """The time for loading the model has run out."""
     return EngineTimeout(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from app import offline
 from app.config_llm import ENGINE_SPELLINGS
 from app.errors import ConfigError, EngineUnavailable
 
@@ -63,6 +64,7 @@ def create(name: str, settings: Settings) -> Engine:
         ConfigError: no engine has this name.
     """
     module, kind = ENGINES[check_name(name, auto=False)].split(":")
+    offline.prepare(settings)  # also for programs that begin with an engine
     return cast("Engine", getattr(import_module(module), kind)(settings))
 
 

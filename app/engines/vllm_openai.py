@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from app.engines.base import DEFAULT_CONTEXT_WINDOW
-from app.engines.http import error_text, fetch, shown
+from app.engines.http import check_offline, error_text, fetch, shown
 from app.errors import EngineError, EngineUnavailable, ModelMissing
 from app.schema import EngineStatus, OnProgress, Progress
 
@@ -75,6 +75,7 @@ class VllmOpenAIEngine:
         """
         if not self._url:
             raise _not_configured()
+        check_offline(self._settings, "vllm_base_url")
         name = self._settings.vllm_model or (self._found or self._look()).name
         built = self._built
         if built is None or built[0] != name:
@@ -97,6 +98,7 @@ class VllmOpenAIEngine:
 
     def _look(self) -> ServedModel:
         self._found = None
+        check_offline(self._settings, "vllm_base_url")
         models = list_models(self._url, self._settings.vllm_api_key)
         wanted = self._settings.vllm_model
         self._found = next((model for model in models if wanted in ("", model.name)), None)

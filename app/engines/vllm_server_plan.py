@@ -73,6 +73,8 @@ def plan(settings: Settings, host: str, port: int) -> ServerPlan:
     arguments = {**vllm_plan.engine_arguments(settings, facts, memory), "served_model_name": name}
     if "disable_log_stats" not in values:  # a server's statistics have readers: its log and its /metrics
         arguments.pop("disable_log_stats", None)
+    if settings.offline:  # pictures that a request names by their addresses are fetched past Python's sockets
+        arguments["allowed_media_domains"] = ["localhost", "127.0.0.1"]
     return ServerPlan(
         name=name,
         url=f"{address(ANY_HOST.get(host, host), port)}/v1",

@@ -19,6 +19,7 @@ from app.config import ROOT, load_settings
 from app.engines import reaper
 from app.engines.vllm import VllmEngine
 from tests.engines import tiny_model
+from tests.plugins.sockets import Record
 
 Folder = Callable[..., Path]
 ARGUMENTS = {"dtype": "bfloat16", "max_model_len": tiny_model.CONTEXT, "enforce_eager": True}
@@ -126,9 +127,10 @@ def wait_until(true: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def script(text: str, **popen: Any) -> subprocess.Popen[str]:
+def script(text: str, record: Record, **popen: Any) -> subprocess.Popen[str]:
     """A user's script in a process of its own, from standard input or a file."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "VLLM_CPU_KVCACHE_SPACE": "1"}
+    environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", **record.environment}
+    environment["PYTHONPATH"] += os.pathsep + str(ROOT)
     return subprocess.Popen(
         [sys.executable, text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **popen
     )

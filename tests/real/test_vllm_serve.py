@@ -26,7 +26,9 @@ from app.engines.vllm_openai import VllmOpenAIEngine
 from app.engines.vllm_server_plan import ONLY_ON, WITH_COMMAS, WITHOUT_FLAG
 from app.errors import EngineUnavailable
 from tests.engines import tiny_model
+from tests.plugins.sockets import Record
 from tests.product import free_port
+from tests.real.conftest import command
 
 KEY = "sk-geheim-123"
 QUESTION = "Who built the lighthouse? 谁修建了灯塔？"
@@ -48,6 +50,7 @@ class Served:
     process: subprocess.Popen[str]
     url: str
     pid: int
+    record: Record
 
     def engine(self, key: str = KEY, **params: Any) -> VllmOpenAIEngine:
         given = {"max_tokens": 24, "timeout": 120, **params}
@@ -75,6 +78,7 @@ class Served:
 
 @contextmanager
 def serving(model: Path, folder: Path) -> Iterator[Served]:
+    record = Record(folder)
     environment = {
         **os.environ,
         "VLLM_MODEL_PATH": str(model),
@@ -82,13 +86,15 @@ def serving(model: Path, folder: Path) -> Iterator[Served]:
         "VLLM_MAX_MODEL_LEN": str(tiny_model.CONTEXT),
         "VLLM_API_KEY": KEY,
         "DATA_DIR": str(folder / "state"),
+        "OFFLINE": "1",
+        **record.environment,
     }
     command = [sys.executable, "-m", "app", "vllm-serve", "--json", f"--port={free_port()}"]
     with (folder / "stderr").open("w") as err:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=err, text=True, encoding="utf-8"
         )
-    served = Served(process, "", 0)
+    served = Served(process, "", 0, record)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -164,6 +170,15 @@ def test_the_key_is_in_no_command_line_and_in_no_log(served: Served, tmp_path_fa
     logs = [folder / "stderr", *(folder / "state" / "logs").iterdir()]
     assert len(logs) == 2
     assert not [log for log in logs if KEY in log.read_text(encoding="utf-8", errors="replace")]
+
+
+def test_no_process_of_it_reaches_for_another_machine(served: Served) -> None:
+    assert text_of(served)
+    family = reaper.family(served.pid, reaper.started(served.pid)) | {served.process.pid}
+
+    assert len(family & served.record.processes()) >= 3  # the command, the server, its engine
+    assert served.record.foreign() == []
+    assert b"--allowed-media-domains" in command(served.pid)  # pictures are fetched past Python's sockets
 
 
 def test_many_readers_each_get_their_own_answer(served: Served) -> None:

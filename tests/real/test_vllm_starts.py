@@ -15,6 +15,7 @@ from app.engines import reaper
 from app.engines.vllm import VllmEngine
 from app.errors import EngineError, EngineUnavailable, ModelDamaged, ModelMissing, OutOfMemory
 from tests.engines import tiny_model
+from tests.plugins.sockets import Record
 from tests.real.conftest import ARGUMENTS, Folder, children, engine_for, script, wait_until
 
 CHINESE = "灯塔的光。水🎈"  # the last two are in no token as a whole
@@ -110,8 +111,11 @@ def pieces(line: str) -> Any:
     return line.rstrip("\n").split("|")
 
 
-def test_a_killed_script_leaves_no_engine_process_behind(speaker: Path, tmp_path: Path) -> None:
-    process = script(str(user_script(tmp_path, speaker, "threading.Event().wait()")), cwd=tmp_path)
+def test_a_killed_script_leaves_no_engine_process_behind_and_vllm_reaches_for_no_other_machine(
+    speaker: Path, tmp_path: Path
+) -> None:
+    record = Record(tmp_path)
+    process = script(str(user_script(tmp_path, speaker, "threading.Event().wait()")), record, cwd=tmp_path)
     assert process.stdout is not None and process.stderr is not None
     said = pieces(process.stdout.readline())
     assert "".join(said) == CHINESE, process.stderr.read()
@@ -121,13 +125,15 @@ def test_a_killed_script_leaves_no_engine_process_behind(speaker: Path, tmp_path
     wait_until(lambda: not family & reaper.running().keys())
     assert process.stdout.read() == ""
     assert noise(process.stderr.read()) == []
+    assert len(record.processes() & (family | {process.pid})) >= 3
+    assert record.foreign() == []
     with process:
         pass
 
 
 @pytest.mark.soak
 def test_a_script_that_just_ends_ends(speaker: Path, tmp_path: Path) -> None:
-    process = script(str(user_script(tmp_path, speaker, "")), cwd=tmp_path)
+    process = script(str(user_script(tmp_path, speaker, "")), Record(tmp_path), cwd=tmp_path)
     printed, errors = process.communicate(timeout=600)
     assert "".join(pieces(printed)) == CHINESE
     assert process.returncode == 0

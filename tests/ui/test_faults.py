@@ -44,7 +44,7 @@ def shown(lang: str, **state: bool) -> list[str]:
 
 def test_an_error_is_its_own_words_in_english_and_has_its_gist_first_in_chinese() -> None:
     assert shown("en") == ["**There is no model nope.**  \nFetch it."]
-    assert shown("zh") == ["**引擎在运行，但没有这个模型。**  \nThere is no model nope.  \nFetch it."]
+    assert shown("zh") == ["**没有找到这个模型。**  \nThere is no model nope.  \nFetch it."]
 
 
 @pytest.mark.parametrize(("lang", "words"), [("en", "Something went wrong"), ("zh", "页面出了点问题")])

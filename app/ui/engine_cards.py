@@ -8,16 +8,17 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.engines.registry import AUTO, MODEL_SETTING, ORDER
+from app.inventory import ENGINES
 from app.models import Fit
 from app.schema import EngineStatus
 from app.service import Service
-from app.ui import connect, engine_jobs, progress
+from app.ui import connect, engine_jobs, model_memory, progress
 from app.ui.engine_states import Look, answering
 from app.ui.faults import callback, guarded
 from app.ui.i18n import t
 from app.ui.markup import plain
+from app.ui.models import ANCHOR
 from app.ui.progress import Watched
-from app.ui.sizes import size
 
 _JOBS = 2  # of each engine
 _WHAT = {
@@ -69,6 +70,8 @@ class EngineCards:
                     self._switch_with_model(name, live, settled)
             if name == "ollama":
                 self._download()
+            elif name in ENGINES:
+                st.markdown(f":small[[{t('models.lead')}](#{ANCHOR})]")
             return self._jobs(name)
 
     def _jobs(self, name: str) -> list[Watched[EngineStatus]]:
@@ -110,7 +113,7 @@ class EngineCards:
             model = self._field(name)
             self._switch_button(name, disabled=settled and not model)
         fit = self._fit(name, model)
-        _caption(_memory(fit) if fit is not None and (model or not live) else "")
+        _caption(model_memory.sentence(fit) if fit is not None and (model or not live) else "")
 
     def _field(self, name: str) -> str:
         """The model to switch to; empty for the one of the settings."""
@@ -202,21 +205,3 @@ def _pull(service: Service) -> None:
     if model:
         service.start_pull(model)
         st.session_state["pull-model"] = ""
-
-
-def _memory(fit: Fit) -> str:
-    need, memory = fit.need, fit.memory
-    amounts = t(
-        "engines.memory",
-        need=size(need.total),
-        weights=size(need.weights),
-        context=size(need.kv_cache),
-        overhead=size(need.overhead),
-        free=size(memory.free),
-        total=size(memory.total),
-        where=plain(memory.name) if memory.device == "cuda" else t("engines.this_machine"),
-    )
-    if fit.fits:
-        return f":material/memory: {amounts}"
-    too_large = need.total > memory.total
-    return f":material/warning: {amounts}  \n{t('engines.too_large' if too_large else 'engines.tight')}"

@@ -8,11 +8,11 @@ from app.engines.registry import AUTO, ENGINES
 from app.jobs import Job
 from app.schema import EngineStatus, Progress
 from app.service import Service
+from app.sizes import size
 from app.ui.faults import callback
 from app.ui.i18n import t
 from app.ui.markup import plain
 from app.ui.progress import Bar
-from app.ui.sizes import size
 
 _STAGES = {
     "waiting": "job.waiting",

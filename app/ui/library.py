@@ -11,11 +11,11 @@ from app.knowledge.library import DEFAULT_COLLECTION
 from app.readers import SUFFIXES
 from app.schema import DocumentInfo
 from app.service import Service
+from app.sizes import size
 from app.ui import ingestion, languages, progress, style
 from app.ui.faults import callback, show_notice
 from app.ui.i18n import t
 from app.ui.markup import plain
-from app.ui.sizes import size
 
 _AT_ONCE = 50  # documents on one page of the list
 _JOBS = 5

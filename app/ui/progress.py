@@ -34,8 +34,7 @@ class Watched(NamedTuple, Generic[T]):
 
 def draw(jobs: Sequence[Job[T]], ended: Callable[[Job[T]], None], at_most: int) -> list[Watched[T]]:
     """Boxes for ``jobs`` that the reader has not hidden; ``ended`` draws how one ended, its error aside."""
-    dismissed = st.session_state.setdefault("dismissed", set())
-    shown = [job for job in jobs if job.id not in dismissed][:at_most]
+    shown = [job for job in jobs if job.id not in dismissed()][:at_most]
     watched: list[Watched[T]] = []
     for job in shown:
         with st.container(border=True, key=f"job-{job.id}", gap="xsmall"):
@@ -65,6 +64,17 @@ def watch(
     st.rerun()
 
 
+def dismissed() -> set[str]:
+    """The jobs whose box the reader has hidden."""
+    found: set[str] = st.session_state.setdefault("dismissed", set())
+    return found
+
+
+def dismiss(job: str) -> None:
+    """Hide the box of a job."""
+    dismissed().add(job)
+
+
 def _job(job: Job[T], ended: Callable[[Job[T]], None]) -> list[Watched[T]]:
     running = job.running  # asked once: what is drawn as running is also watched
     with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
@@ -74,7 +84,7 @@ def _job(job: Job[T], ended: Callable[[Job[T]], None]) -> list[Watched[T]]:
         else:
             key = f"dismiss-{job.id}"
             icon = ":material/close:"
-            st.button("", key=key, type="tertiary", icon=icon, help=t("job.dismiss"), on_click=_dismiss, args=(job.id,))
+            st.button("", key=key, type="tertiary", icon=icon, help=t("job.dismiss"), on_click=dismiss, args=(job.id,))
     if running:
         return [Watched(job, st.empty())]
     with st.container():  # in the very place of the progress, as above
@@ -100,10 +110,6 @@ def _cancel_button(job: Job[T]) -> None:
 def _cancel(job: Job[T]) -> None:
     st.session_state["cancelling"].add(job.id)
     job.cancel()
-
-
-def _dismiss(job: str) -> None:
-    st.session_state["dismissed"].add(job)
 
 
 def _short(title: str) -> str:

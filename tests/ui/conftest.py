@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import service as service_module
-from app.ui import engine_states, live
+from app.ui import engine_states, live, model_states
 from tests.ui.stand_in import StandIn, opened
 
 
@@ -24,9 +24,14 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     states.look_now(stand_in)  # type: ignore[arg-type]
     for module in ("chat", "choices", "engines", "welcome"):
         monkeypatch.setattr(f"app.ui.{module}.STATES", states)
+    models = model_states.ModelStates()
+    for module in ("engines", "model_list", "models"):
+        monkeypatch.setattr(f"app.ui.{module}.MODELS", models)
     yield stand_in
     stand_in.reply.go_on.set()
     stand_in.work.set()
+    stand_in.models.work.set()
+    stand_in.models.board.close()
     stand_in.board.close()
     stand_in.engine_board.close()
     stand_in.history.close()

@@ -14,8 +14,9 @@ from app.config import Settings
 from app.conversation.history import History
 from app.engines.registry import AUTO, ORDER
 from app.errors import CollectionError, EngineError, EngineUnavailable, HotswapError
+from app.inventory import ModelHere
 from app.jobs import Job, JobBoard
-from app.models import Fit, Memory, MemoryNeed
+from app.models import Fetched, FetchRequest, Fit, Memory, MemoryNeed
 from app.schema import Answer, Citation, DocumentInfo, EngineStatus, Failure, IngestReport, OnProgress, Page, Progress
 from app.service import SourceView
 from tests.engines.servers import unused_url
@@ -99,6 +100,49 @@ class SwitchStandIn:
         return Fit(MemoryNeed(need, 0, 0), memory, need <= self.free) if need else None
 
 
+class ModelsStandIn:
+    """The part of the ModelJobs that the page uses: what is fetched is here once the test lets it go on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.board = JobBoard[Fetched]()
+        self.work = threading.Event()
+        self.step = Progress("fetching", 4_100_000_000, 16_400_000_000, "org/tiny", "3/12", 52_000_000.0)
+        self.asked: list[FetchRequest] = []
+        self.error: HotswapError | None = None
+        self.fetched = Fetched("org/tiny", folder / "org" / "tiny", "chat", "VLLM_MODEL_PATH", "org/tiny", came=12_000)
+        self.models: list[ModelHere] = []
+        self.arrives: list[ModelHere] = []
+        self.removed: list[str] = []
+
+    def start_fetch(self, request: FetchRequest) -> Job[Fetched]:
+        def work(on_progress: OnProgress) -> Fetched:
+            on_progress(self.step)
+            while not self.work.wait(0.02):
+                on_progress(self.step)
+            if self.error is not None:
+                raise self.error
+            self.models += self.arrives
+            self.fetched.folder.mkdir(parents=True, exist_ok=True)
+            return self.fetched
+
+        self.asked.append(request)
+        return self.board.start(request.name, work)
+
+    def jobs(self) -> list[Job[Fetched]]:
+        return self.board.jobs()
+
+    def here(self) -> list[ModelHere]:
+        return list(self.models)
+
+    def remove(self, name: str) -> tuple[ModelHere, bool]:
+        if self.error is not None:
+            raise self.error
+        model = next(model for model in self.models if str(model.path) == name)
+        self.models.remove(model)
+        self.removed.append(name)
+        return model, True
+
+
 class StandIn:
     """The part of the Service that the page uses."""
 
@@ -108,6 +152,7 @@ class StandIn:
         self.board = JobBoard[IngestReport]()
         self.engine_board = JobBoard[EngineStatus]()
         self.switch = SwitchStandIn()
+        self.models = ModelsStandIn(folder / "models")
         self.steps: Sequence[Progress] = (Progress("loading", item="tiny"),)
         self.engine_error: HotswapError | None = None
         self.switched: list[tuple[str, str | None]] = []

@@ -31,7 +31,7 @@ setup-dev:
 
 test: setup-dev ## run every test but the long ones (PYTEST_ARGS="-k name")
 	@$(VENV_PYTHON) -m tools.browser
-	@PYTHONHASHSEED=0 $(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+	@PYTHONHASHSEED=0 $(VENV_PYTHON) -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: setup-dev ## lint, check types and check that the packages fit together
 	@$(VENV_PYTHON) -m ruff check

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from app.engines.registry import create, with_model
 from app.errors import EngineError, EngineUnavailable, ModelDamaged, ModelMissing, UsageError
 from app.models import SETTINGS, Fit, Kind, ModelFacts, check, estimate, find, fit, free_memory, kind_of
+from app.models.fetching import locked
 from app.models.folder import NOTES
 from app.models.hub_cache import cached_models, repository
 from app.models.manifest import read_manifest
@@ -99,6 +101,7 @@ def remove_model(settings: Settings, name: str, live: str = "") -> tuple[ModelHe
     Raises:
         ModelMissing: there is none of that name.
         UsageError: it answers now.
+        DownloadError: it is being fetched.
         DiskFull: its folder cannot be written.
     """
     path = Path(os.path.abspath(os.path.expanduser(name)))
@@ -110,6 +113,9 @@ def remove_model(settings: Settings, name: str, live: str = "") -> tuple[ModelHe
     if live and live in (chosen, str(folder), folder.name):
         raise UsageError(f"{chosen} answers now.", "Switch to another engine or model first.")
     model = _look(settings, chosen, folder, place)
+    if (folder / NOTES).is_dir():
+        with locked(folder, chosen):
+            pass
     if place == "registered":
         forget(settings.models_folder, chosen)
     gone = place != "registered" or (folder / NOTES).is_dir()
@@ -191,7 +197,8 @@ def _size(folder: Path) -> int:
     for where, _, files in os.walk(folder):
         for file in files:
             path = os.path.join(where, file)
-            found += 0 if os.path.islink(path) else os.path.getsize(path)
+            with suppress(OSError):  # gone meanwhile: a fetch puts files in their places
+                found += 0 if os.path.islink(path) else os.path.getsize(path)
     return found
 
 

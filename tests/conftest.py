@@ -14,7 +14,7 @@ import pytest
 
 from app.config import Settings
 
-pytest_plugins = ["pytester", "tests.plugins.no_network", "tests.plugins.no_skips"]
+pytest_plugins = ["pytester", "tests.plugins.groups", "tests.plugins.no_network", "tests.plugins.no_skips"]
 
 
 def _is_setting(variable: str) -> bool:

@@ -7,15 +7,17 @@ import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import DiskFull
 from app.models.folder import NOTES
+from app.models.kinds import Kind, check_kind, kind_of
 from app.models.manifest import Manifest, read_manifest
 from app.models.meter import Meter
 from app.models.selection import check_index, check_names, is_small, select
-from app.models.shelf import unwritable
+from app.models.shelf import unwritable, writing
 from app.models.sources.base import Listing, RemoteFile, Source
 from app.models.transfer import Transfer, checksum_of
 from app.schema import Progress
@@ -33,12 +35,19 @@ class Download:
     """What ``listing`` has, brought to ``folder``. A model that is whole there answers until the new one is."""
 
     def __init__(
-        self, source: Source, listing: Listing, folder: Path, include: Sequence[str], exclude: Sequence[str]
+        self,
+        source: Source,
+        listing: Listing,
+        folder: Path,
+        include: Sequence[str],
+        exclude: Sequence[str],
+        kind: Kind | None,
     ) -> None:
         self.came = 0
         self._source, self._listing, self._folder = source, listing, folder
         self._files = select(listing, include, exclude)
         self._all = not include and not exclude
+        self._kind = kind
         self._before = read_manifest(folder)
         self._parts = folder / NOTES / "parts"
         # Beside a whole model the files of its next state wait until all of them are there.
@@ -50,11 +59,15 @@ class Download:
 
         Raises:
             DownloadError: it did not come whole; what came is kept.
+            ModelDamaged: its configuration cannot be read, or tells of a model for something else.
         """
         if self._all:
             check_names(self._listing.name, self._files, self._listing.files, allow_pickle=allow_pickle)
-        manifest = Manifest(name, self._source.label, self._listing.commit, command)
-        missing = self._missing(manifest, on_progress)
+        manifest = self._manifest(name, command)
+        with writing(self._folder):
+            if self._next == self._folder:
+                self._let_go(manifest)
+            missing = self._missing(manifest, on_progress)
         total = sum(file.size or 0 for file in self._files)
         here = total - sum(max(0, (file.size or 0) - _size(self._part(file))) for file in missing)
         self._check_room(total - here)
@@ -66,30 +79,50 @@ class Download:
             small = [file for file in missing if is_small(file)]
             self._fetch(small, transfer, manifest, meter, on_progress)
             if self._all:
-                check_index(self._listing.name, self._newest, self._files)
+                check_index(self._listing.name, self._files, self._newest)
+            if self._all and self._next == self._folder:
+                check_kind(self._folder, self._kind or kind_of(self._folder))
             large = sorted((file for file in missing if not is_small(file)), key=lambda file: -(file.size or 0))
             self._fetch(large, transfer, manifest, meter, on_progress)
         finally:
             self.came = meter.came
-        self._finish(manifest)
+        with writing(self._folder):
+            self._finish(manifest)
+
+    def _manifest(self, name: str, command: str) -> Manifest:
+        made = Manifest(name, self._source.label, self._listing.commit, command)
+        wanted = {file.path for file in self._files}
+        before = self._before
+        if before and self._all:
+            made.leftover = sorted({*before.files, *before.leftover} - wanted)
+        elif before:
+            made.files = {path: known for path, known in before.files.items() if path not in wanted}
+        return made
 
     def _missing(self, manifest: Manifest, on_progress: OnProgress) -> list[RemoteFile]:
         """The files that are not here, or not as the source has them; the others go into the manifest."""
         missing = []
         for number, file in enumerate(self._files):
             on_progress(Progress("checking", number, len(self._files), self._listing.name))
-            for place in dict.fromkeys((self._next, self._aside, self._folder)):
-                sha256 = self._whole(place, file)
-                if sha256 is None:
-                    continue
-                if place == self._aside != self._next:  # a stop came while the files were put in their places
-                    os.replace(place / file.path, self._folder / file.path)
-                    place = self._folder
-                manifest.note(place, file.path, sha256)
-                break
-            else:
+            place = self._place(file, manifest)
+            if place is None:
                 missing.append(file)
+            if place != self._aside and (self._aside / file.path).is_file():
+                (self._aside / file.path).unlink()  # of a state in between
         return missing
+
+    def _place(self, file: RemoteFile, manifest: Manifest) -> Path | None:
+        for place in dict.fromkeys((self._next, self._aside, self._folder)):
+            sha256 = self._whole(place, file)
+            if sha256 is None:
+                continue
+            if place == self._aside != self._next:  # a stop came while the files were put in their places
+                (self._folder / file.path).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(place / file.path, self._folder / file.path)
+                place = self._folder
+            manifest.note(place, file.path, sha256)
+            return place
+        return None
 
     def _whole(self, place: Path, file: RemoteFile) -> str | None:
         """The SHA-256 of a file that is as the source has it; None for any other, and where there is none."""
@@ -126,7 +159,8 @@ class Download:
                         manifest.note(self._next, path, sha256)
                     if done and self._next == self._folder:
                         manifest.write(self._folder)
-                    on_progress(meter.progress(f"{len(manifest.files)}/{len(self._files)}"))
+                    whole = sum(file.path in manifest.files for file in self._files)
+                    on_progress(meter.progress(f"{whole}/{len(self._files)}"))
             except BaseException:
                 transfer.stop()
                 for future in pending:
@@ -137,24 +171,30 @@ class Download:
         """All files are whole: put them in their places, let go of what the new state has not."""
         wanted = {file.path for file in self._files}
         changed = [path for path in wanted if (self._aside / path).is_file()]
-        if changed:
+        if changed or manifest.leftover:
             manifest.write(self._folder)  # from here on the old state is gone
+        self._let_go(manifest)
         for path in changed:
             (self._folder / path).parent.mkdir(parents=True, exist_ok=True)
             os.replace(self._aside / path, self._folder / path)
-        for path in set(self._before.files if self._before and self._all else ()) - wanted:
-            (self._folder / path).unlink(missing_ok=True)
         for path in wanted:
             manifest.note(self._folder, path, manifest.files[path].sha256)
-        manifest.complete = True
+        manifest.leftover, manifest.complete = [], True
         manifest.write(self._folder)
         for left in (self._parts, self._aside):
             shutil.rmtree(left, ignore_errors=True)
 
-    @property
-    def _newest(self) -> Path:
-        """Where the index of the weights is, if there is one: among what came now, or as it was."""
-        return self._next if any(self._next.glob("*.index.json")) else self._folder
+    def _let_go(self, manifest: Manifest) -> None:
+        for path in manifest.leftover:
+            gone = self._folder / path
+            gone.unlink(missing_ok=True)
+            with suppress(OSError):  # until one is not empty
+                for parent in gone.relative_to(self._folder).parents[:-1]:
+                    (self._folder / parent).rmdir()
+
+    def _newest(self, path: str) -> Path:
+        """Where a file of the new state is: among what came now, or as it was."""
+        return self._next / path if (self._next / path).is_file() else self._folder / path
 
     def _part(self, file: RemoteFile) -> Path:
         key = hashlib.sha256(f"{file.path}\n{file.size}\n{file.checksum}\n{self._commit_of(file)}".encode())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,17 +15,20 @@ from app.models.download import Download
 from app.models.folder import NOTES, fetch_command
 from app.models.kinds import SETTINGS, Kind, check, kind_of
 from app.models.local import find
+from app.models.manifest import read_manifest
 from app.models.names import Reference, parse
 from app.models.shelf import place, register, unwritable
 from app.models.sources import source
 from app.models.sources.base import Listing, Source
 from app.models.transfer import patiently
+from app.schema import Progress
 
 if TYPE_CHECKING:
     from app.config import Settings
     from app.schema import OnProgress
 
 _TRIES = 3  # to learn what a source has
+_TICK = 0.2  # seconds between two looks whether to go on
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,9 @@ def _folder(request: FetchRequest, reference: Reference, settings: Settings) -> 
     folder = Path(os.path.abspath(request.to.expanduser()))
     if folder.is_dir() and not (folder / NOTES).is_dir() and any(folder.iterdir()):
         raise UsageError(f"{folder} holds other files.", "Choose an empty or a new folder with --to.")
+    held = read_manifest(folder)
+    if held and held.name.partition("@")[0] != reference.name:
+        raise UsageError(f"{folder} holds {held.name}.", "Choose an empty or a new folder with --to.")
     return folder
 
 
@@ -143,14 +150,15 @@ def _fetched(
     request: FetchRequest, reference: Reference, folder: Path, settings: Settings, on_progress: OnProgress
 ) -> Fetched:
     origin = source(reference.source, endpoint=settings.hf_endpoint, token=request.token)
-    with _locked(folder, reference.name):
-        listing = _listing(origin, reference)
-        download = Download(origin, listing, folder, request.include, request.exclude)
-        download.run(_value(reference), _command(request, reference), on_progress, allow_pickle=settings.allow_pickle)
     value = str(folder) if request.to else _value(reference)
-    if request.include or request.exclude:  # a choice of files need be no model
-        return _chosen(request, reference, folder, value, download.came)
     try:
+        with locked(folder, reference.name):
+            listing = _listing(origin, reference, on_progress)
+            download = Download(origin, listing, folder, request.include, request.exclude, request.kind)
+            command = _command(request, reference)
+            download.run(_value(reference), command, on_progress, allow_pickle=settings.allow_pickle)
+        if request.include or request.exclude:  # a choice of files need be no model
+            return _chosen(request, reference, folder, value, download.came)
         kind = request.kind or kind_of(folder)
         check(folder, kind)
     except ModelDamaged as error:
@@ -169,22 +177,32 @@ def _chosen(request: FetchRequest, reference: Reference, folder: Path, value: st
     return Fetched(_value(reference), folder, kind, "" if notes else SETTINGS[kind], value, came, notes)
 
 
-def _listing(origin: Source, reference: Reference) -> Listing:
-    import time
+def _listing(origin: Source, reference: Reference, on_progress: OnProgress) -> Listing:
+    def pause(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            on_progress(Progress("starting", item=origin.label))  # so a job learns that it was cancelled
+            time.sleep(min(left, _TICK))
 
+    on_progress(Progress("starting", item=origin.label))
     try:
-        return patiently(lambda: origin.listing(reference.name, reference.revision), _TRIES, time.sleep)
+        return patiently(lambda: origin.listing(reference.name, reference.revision), _TRIES, pause)
     except ModelNotOffered as error:
         near = origin.nearest(reference.name)
+        if reference.name in near and reference.revision:
+            message = f"{reference.name} has no revision {reference.revision} at {origin.label}."
+            raise ModelNotOffered(message, "Correct --revision, or leave it out.") from None
         if not near or reference.name in near:
             raise
         raise ModelNotOffered(error.message, f"Did you mean {' or '.join(near)}? {error.hint}") from None
 
 
 @contextmanager
-def _locked(folder: Path, name: str) -> Iterator[None]:
+def locked(folder: Path, name: str) -> Iterator[None]:
+    """Nobody else fetches into ``folder`` meanwhile. Raises DownloadError where somebody does, DiskFull."""
     from filelock import FileLock, Timeout
 
+    made = [path for path in (folder / NOTES, folder, *folder.parents) if not path.exists()]
     try:
         (folder / NOTES).mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / NOTES / "lock")
@@ -197,6 +215,16 @@ def _locked(folder: Path, name: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+        _tidy(folder / NOTES, made)
+
+
+def _tidy(notes: Path, made: Sequence[Path]) -> None:
+    """Where nothing came, leave no folder behind."""
+    with suppress(OSError):  # one is not empty, or somebody began anew
+        if os.listdir(notes) == ["lock"]:
+            (notes / "lock").unlink()
+        for path in made:
+            path.rmdir()
 
 
 def _value(reference: Reference) -> str:

@@ -30,7 +30,8 @@ def kind_of(folder: Path) -> Kind:
     config = read_json(folder / CONFIG)
     found = config.get("architectures")
     names = [str(name) for name in found] if isinstance(found, list) else []
-    names += [name.removeprefix("Auto") for name in config.get("auto_map") or ()]  # brought by the model's own code
+    brought = config.get("auto_map")  # by the model's own code
+    names += [name.removeprefix("Auto") for name in brought] if isinstance(brought, dict) else []
     if any(name.endswith("ForSequenceClassification") for name in names):
         return "reranker"
     if names and not any(name.endswith(_WRITES) for name in names) and all(name.endswith("Model") for name in names):
@@ -44,16 +45,7 @@ def check(folder: Path, kind: Kind) -> ModelFacts | None:
     Raises:
         ModelDamaged: a file is missing, cut off or not what its name says, or the model is for something else.
     """
-    real = kind_of(folder)
-    if kind == "reranker" and real != "reranker":
-        what = "makes vectors" if real == "embedding" else "writes text"
-        raise ModelDamaged(
-            f"{model_name(folder)} is no reranker: it {what}.", "Take a cross-encoder, such as BAAI/bge-reranker-v2-m3."
-        )
-    if kind == "chat" and real != "chat":
-        what = "an embedding model" if real == "embedding" else "a reranker"
-        hint = f"Set it as {SETTINGS[real]} instead."
-        raise ModelDamaged(f"{model_name(folder)} is {what} and writes no text.", hint)
+    check_kind(folder, kind)
     if (folder / _PARTS).is_file():
         inner = [folder / path for path, _ in _parts(folder)]
         whole = next((path for path in inner if (path / CONFIG).is_file() and _has_weights(path)), None)
@@ -66,15 +58,29 @@ def check(folder: Path, kind: Kind) -> ModelFacts | None:
     return inspect(folder)
 
 
+def check_kind(folder: Path, kind: Kind) -> None:
+    """Whether the model is of this kind, by what its configuration says. Raises ModelDamaged."""
+    real = kind_of(folder)
+    if kind == "reranker" and real != "reranker":
+        what = "makes vectors" if real == "embedding" else "writes text"
+        raise ModelDamaged(
+            f"{model_name(folder)} is no reranker: it {what}.", "Take a cross-encoder, such as BAAI/bge-reranker-v2-m3."
+        )
+    if kind == "chat" and real != "chat":
+        what = "an embedding model" if real == "embedding" else "a reranker"
+        hint = f"Set it as {SETTINGS[real]} instead."
+        raise ModelDamaged(f"{model_name(folder)} is {what} and writes no text.", hint)
+
+
 def _parts(folder: Path) -> list[tuple[str, str]]:
     """Path and class of each part that sentence-transformers puts together."""
     try:
         found = json.loads((folder / _PARTS).read_text(encoding="utf-8"))
-        return [(str(part.get("path") or ""), str(part.get("type") or "")) for part in found]
+        if found:
+            return [(str(part.get("path") or ""), str(part.get("type") or "")) for part in found]
     except (OSError, ValueError, AttributeError, TypeError):
-        raise ModelDamaged(
-            f"{_PARTS} of {model_name(folder)} cannot be read.", f"Fetch or copy it to {folder} again."
-        ) from None
+        pass
+    raise ModelDamaged(f"{_PARTS} of {model_name(folder)} cannot be read.", f"Fetch or copy it to {folder} again.")
 
 
 def _has_weights(folder: Path) -> bool:

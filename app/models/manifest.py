@@ -22,7 +22,10 @@ class WholeFile:
 
 @dataclass
 class Manifest:
-    """``name`` is what settings call the model by; ``command`` brings it here again."""
+    """``name`` is what settings call the model by; ``command`` brings it here again.
+
+    ``leftover`` are files of an earlier state that this one has not; they go.
+    """
 
     name: str
     source: str
@@ -30,6 +33,7 @@ class Manifest:
     command: str
     complete: bool = False
     files: dict[str, WholeFile] = field(default_factory=dict)
+    leftover: list[str] = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
         """Raises DiskFull."""

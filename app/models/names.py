@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from app.errors import ModelNotOffered
-from app.models.sources import MODELSCOPE, is_modelscope
+from app.models.sources import MODELSCOPE, is_modelscope, split
 
 _HUB_ID = re.compile(r"(?P<name>\w[\w.-]*(?:/\w[\w.-]*)?)(?:@(?P<revision>\w[\w./-]*))?/?", re.ASCII)
+
+_HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")  # HF_ENDPOINT stands for them
+_NO_MODELS = ("datasets", "spaces", "collections", "papers", "docs", "blog")
 
 
 class Reference(NamedTuple):
@@ -38,17 +41,20 @@ def parse(text: str) -> Reference:
 
 
 def _of_page(text: str) -> Reference:
-    address = urlsplit(text)
+    address = split(text)
     parts = [unquote(part) for part in address.path.split("/") if part]
     if parts[:1] == ["models"]:  # ModelScope's pages, and the hub's own addresses of the same form
         parts = parts[1:]
     kind = parts[2] if len(parts) > 3 else ""
-    revision = parts[3] if kind in ("tree", "blob", "resolve") else ""
-    name = "/".join(parts[:2])
-    if not name or not _HUB_ID.fullmatch(name) or "@" in name:
+    revision = parts[3] if kind in ("tree", "blob", "resolve") and parts[3] != "main" else ""
+    match = _HUB_ID.fullmatch("/".join(parts[:2]) + (f"@{revision}" if revision else ""))
+    if match is None or match["revision"] != (revision or None) or parts[0] in _NO_MODELS:
+        shown = re.sub("//[^/]*@", "//", text)  # a password is repeated nowhere
         hint = "Copy the address of the model's own page, or its name."
-        raise ModelNotOffered(f"{text} is no page of a model.", hint)
+        raise ModelNotOffered(f"{shown} is no page of a model.", hint)
+    if address.hostname in _HUB_HOSTS:
+        return Reference(match["name"], revision)
     origin = f"{address.scheme}://{address.netloc}"
-    if is_modelscope(origin):
-        return Reference(name, revision, MODELSCOPE if (address.hostname or "").endswith("modelscope.cn") else origin)
-    return Reference(name, revision, origin)
+    if is_modelscope(origin) and (address.hostname or "").endswith("modelscope.cn"):
+        origin = MODELSCOPE
+    return Reference(match["name"], revision, origin)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from app.errors import ModelDamaged, ModelUnusable, UsageError
 from app.models.facts import tokenizer_files
-from app.models.folder import CONFIG, other_format
+from app.models.folder import CONFIG, NOTES, other_format
 from app.models.sources.base import Listing, RemoteFile
 from app.models.weights import listed_shards, numbered_shards
 
@@ -32,7 +32,8 @@ def select(listing: Listing, include: Sequence[str], exclude: Sequence[str]) -> 
     Raises:
         UsageError: nothing is left.
     """
-    files = [file for file in listing.files if _matches(file.path, include)] if include else _needed(listing.files)
+    offered = [file for file in listing.files if PurePosixPath(file.path).parts[0].lower() != NOTES]  # not ours
+    files = [file for file in offered if _matches(file.path, include)] if include else _needed(offered)
     left = [file for file in files if not _matches(file.path, exclude)]
     if not left:
         there = ", ".join(file.path for file in listing.files[:_LISTED])
@@ -72,8 +73,8 @@ def check_names(
         raise _lacks(name, missing)
 
 
-def check_index(name: str, folder: Path, files: Sequence[RemoteFile]) -> None:
-    """Whether every file of weights that an index names will come; the index itself has.
+def check_index(name: str, files: Sequence[RemoteFile], place: Callable[[str], Path]) -> None:
+    """Whether every file of weights that an index names will come; the index itself is at its ``place``.
 
     Raises:
         ModelUnusable: one is missing at the source.
@@ -81,7 +82,7 @@ def check_index(name: str, folder: Path, files: Sequence[RemoteFile]) -> None:
     paths = {file.path for file in files}
     for index in fnmatch.filter(paths, "*.safetensors.index.json"):
         try:
-            wanted = {(PurePosixPath(index).parent / shard).as_posix() for shard in listed_shards(folder / index)}
+            wanted = {(PurePosixPath(index).parent / shard).as_posix() for shard in listed_shards(place(index))}
         except ModelDamaged as error:
             raise ModelUnusable(error.message, "Take another --source.") from None
         if missing := sorted(wanted - paths):
@@ -107,7 +108,7 @@ def _needed(files: Sequence[RemoteFile]) -> list[RemoteFile]:
             dropped.update(file.path for file in group if _matches(file.path, _PICKLES))
             dropped.update(file.path for file in group if file.path.endswith(".bin.index.json"))
         if len(twice) < len(safe):
-            dropped.update(twice)
+            dropped.update(file.path for file in group if fnmatch.fnmatch(PurePosixPath(file.path).name, _TWICE))
     return [file for file in kept if file.path not in dropped]
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import DiskFull
@@ -89,12 +90,19 @@ def _write(shelf: Path, known: dict[str, Path]) -> None:
 def write_file(path: Path, text: str) -> None:
     """Write a small file as one step. Raises DiskFull."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
+    with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(text, encoding="utf-8")
         os.replace(beside, path)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Work in a folder that may be full or not ours. Raises DiskFull."""
+    try:
+        yield
     except OSError as error:
-        raise unwritable(path.parent, error) from None
+        raise unwritable(folder, error) from None
 
 
 def unwritable(folder: Path, error: OSError) -> DiskFull:

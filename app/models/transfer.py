@@ -95,7 +95,8 @@ class Transfer:
                 begin = 0
             if begin == file.size:
                 return begin
-        with self._source.open(self._listing, file, begin) as body, open(part, "ab") as out:
+        start = 0 if file.size is None else begin  # of unknown length, the part may be whole already
+        with self._source.open(self._listing, file, start) as body, open(part, "ab") as out:
             if body.start != begin:
                 self._on_bytes(-begin)
                 out.truncate(0)

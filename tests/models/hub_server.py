@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -272,16 +273,23 @@ def _refused(status: int, code: str, message: str, headers: Mapping[str, str] = 
     return json_reply(status, {"error": message}, {**named, "X-Error-Message": message, **headers})
 
 
-@pytest.fixture
-def hub_online(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@contextmanager
+def online() -> Iterator[None]:
     """Lets ``huggingface_hub`` talk in this process, which the tests' environment forbids; to this machine alone.
 
     Without telemetry, and without a token that the developer is logged in with.
     """
     from huggingface_hub import close_session, constants
 
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constants, "HF_HUB_OFFLINE", False)
+        patch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+        patch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+        yield
     close_session()
+
+
+@pytest.fixture
+def hub_online() -> Iterator[None]:
+    with online():
+        yield

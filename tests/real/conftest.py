@@ -18,7 +18,9 @@ import pytest
 from app.config import ROOT, load_settings
 from app.engines import reaper
 from app.engines.vllm import VllmEngine
+from app.models import FetchRequest, fetch
 from tests.engines import tiny_model
+from tests.models.hub_server import HubServer, Repo, online
 from tests.plugins.sockets import Record
 
 Folder = Callable[..., Path]
@@ -89,10 +91,11 @@ def broken(tiny: Path, tmp_path: Path) -> Folder:
     return copy
 
 
-def engine_for(folder: Path, **arguments: Any) -> VllmEngine:
+def engine_for(model: Path | str, *, models_dir: Path | None = None, **arguments: Any) -> VllmEngine:
     return VllmEngine(
         load_settings(
-            vllm_model_path=str(folder),
+            vllm_model_path=str(model),
+            models_dir=models_dir,
             vllm_config={**ARGUMENTS, **arguments},
             llm={"params": {"max_tokens": 24, "timeout": 120}},
         )
@@ -113,8 +116,12 @@ def command(pid: int) -> bytes:
 
 
 @pytest.fixture(scope="package")
-def loaded(tiny: Path) -> Iterator[VllmEngine]:
-    engine = engine_for(tiny)
+def loaded(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmEngine]:
+    """With the model as it was fetched from a hub, by its name."""
+    shelf = tmp_path_factory.mktemp("shelf")
+    with online(), HubServer({"org/tiny": Repo.of(tiny)}) as hub:
+        done = fetch(FetchRequest("org/tiny"), load_settings(models_dir=shelf, hf_endpoint=hub.url))
+    engine = engine_for(done.value, models_dir=shelf)
     engine.load(lambda progress: None)
     yield engine
     engine.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from app.config_errors import did_you_mean
 from app.errors import UsageError
@@ -30,7 +30,7 @@ def source(name: str, *, endpoint: str = "", token: str = "") -> Source:
         return _hub(MIRRORS[name], token)
     if name == MODELSCOPE or is_modelscope(name):
         return _modelscope("" if name == MODELSCOPE else name, token)
-    if not name.startswith(("http://", "https://")) or not urlsplit(name).netloc:
+    if not name.startswith(("http://", "https://")) or not split(name).netloc:
         near = did_you_mean(name, NAMES)
         raise UsageError(f"There is no source {name}{near}.", "Name one of them, or a mirror's address, with https://.")
     own = name.rstrip("/") in (HUB, endpoint.rstrip("/"))
@@ -39,12 +39,22 @@ def source(name: str, *, endpoint: str = "", token: str = "") -> Source:
 
 def is_modelscope(address: str) -> bool:
     """Whether an address is ModelScope's."""
-    host = (urlsplit(address).hostname or "").removeprefix("www.")
-    own = urlsplit(os.environ.get("MODELSCOPE_ENDPOINT", "")).netloc
-    return host in ("modelscope.cn", "modelscope.ai") or (bool(own) and urlsplit(address).netloc == own)
+    host = (split(address).hostname or "").removeprefix("www.")
+    own = split(os.environ.get("MODELSCOPE_ENDPOINT", "")).netloc
+    return host in ("modelscope.cn", "modelscope.ai") or (bool(own) and split(address).netloc == own)
+
+
+def split(address: str) -> SplitResult:
+    """The parts of an address; all are empty where it is none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 def _hub(endpoint: str, token: str | None) -> Source:
+    if "@" in split(endpoint).netloc:  # messages and notes name the address
+        raise UsageError("The address of the source holds a password.", "Leave it out, and pass --token instead.")
     from app.models.sources.hub import HubSource
 
     return HubSource(endpoint, token)

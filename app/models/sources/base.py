@@ -15,7 +15,7 @@ PATIENCE = 10.0
 """Seconds that a source may be silent."""
 _SHOWN = 3  # names like another one
 _CLOSE = 0.6  # how like it they must be
-PIECE = 256 * 1024
+PIECE = 128 * 1024
 """Bytes that are written at a time; so much at most is lost when a connection breaks."""
 
 
@@ -82,7 +82,8 @@ def checked(files: Iterator[RemoteFile]) -> tuple[RemoteFile, ...]:
     found = sorted(files, key=lambda file: file.path)
     for file in found:
         path = PurePosixPath(file.path)
-        if path.is_absolute() or ".." in path.parts or "\\" in file.path or ":" in file.path or not path.parts:
+        odd = "\\" in file.path or ":" in file.path or not file.path.isprintable()
+        if odd or path.is_absolute() or ".." in path.parts or not path.parts:
             raise ModelUnusable(f"The source names a file {file.path!r}, outside the model.", "Take another source.")
     return tuple(found)
 
@@ -94,14 +95,30 @@ def nearest(name: str, found: Iterable[str]) -> list[str]:
 
 
 def refusal(
-    status: int, name: str, label: str, page: str, *, token: bool, known: bool = False, wait: float = 0.0
+    status: int,
+    name: str,
+    label: str,
+    page: str,
+    *,
+    token: bool,
+    known: bool = False,
+    file: str = "",
+    wait: float = 0.0,
+    variable: str = "",
 ) -> Interrupted | DownloadError:
-    """What an HTTP status of 400 and more means. ``known``: the model is there, so that 401 is about the reader."""
+    """What an HTTP status of 400 and more means.
+
+    ``known``: the model is there, so that 401 is about the reader; ``file`` is one that the source listed;
+    ``variable`` of the environment may hold the token.
+    """
     if status == 401 and not known:
         hint = "Correct the name." if token else "Correct the name, or pass --token if it is private or gated."
         return ModelNotOffered(f"{label} has no model {name}, or none for this reader.", hint)
     if status in (401, 403):
-        return gated(name, label, page, token=token)
+        return gated(name, label, page, token=token, variable=variable)
+    if status in (404, 410) and file:
+        hint = "Take another --source or --revision; what came is kept."
+        return SourceUnavailable(f"{label} lists {file} of {name}, but does not give it out ({status}).", hint)
     if status in (404, 410):
         return ModelNotOffered(f"{label} has no model {name}.", "Correct the name, or take another --source.")
     if status == 429:
@@ -117,12 +134,12 @@ def refusal(
     return SourceUnavailable(f"{label} refuses the request for {name} ({status}).", "Take another --source.")
 
 
-def gated(name: str, label: str, page: str, *, token: bool) -> ModelGated:
+def gated(name: str, label: str, page: str, *, token: bool, variable: str = "") -> ModelGated:
     """The error for a model that is not for everybody."""
     if token:
         hint = f"Accept its terms at {page} with the account of this token, or pass another --token."
     else:
-        hint = f"Accept its terms at {page}, then pass --token, or set HF_TOKEN."
+        hint = f"Accept its terms at {page}, then pass --token{f', or set {variable}' if variable else ''}."
     return ModelGated(f"{label} does not give {name} to everybody: it is gated or private.", hint)
 
 

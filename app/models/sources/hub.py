@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from app.errors import ModelNotOffered, Offline
+from app.errors import ModelNotOffered, Offline, SourceUnavailable
 from app.models.sources.base import (
     PATIENCE,
     PIECE,
@@ -46,8 +46,7 @@ class HubSource:
             info = self._api.model_info(name, revision=revision or None, files_metadata=True, timeout=PATIENCE)
         commit = info.sha or revision or "main"
         files = self._tree(name, commit) or [
-            RemoteFile(item.rfilename, item.size, _checksum(item))
-            for item in info.siblings or []
+            RemoteFile(item.rfilename, item.size, _checksum(item)) for item in info.siblings or []
         ]
         return Listing(name, commit, checked(iter(files)))
 
@@ -63,9 +62,9 @@ class HubSource:
         if start:
             headers["Range"] = f"bytes={start}-"
         once: dict[str, Any] = {"max_retries": 0, "retry_on_exceptions": (), "retry_on_status_codes": ()}
-        self._api  # noqa: B018  # before the first request: it sets how long one may take
+        _limit_patience()
         with (
-            self._translated(listing.name, listing.commit, known=True),
+            self._translated(listing.name, listing.commit, known=True, file=file.path),
             http_stream_backoff("GET", url, headers=headers, **once) as response,
         ):
             hf_raise_for_status(response)
@@ -87,16 +86,10 @@ class HubSource:
 
     @cached_property
     def _api(self) -> HfApi:
-        from huggingface_hub import HfApi, set_client_factory
-        from huggingface_hub.utils._http import default_client_factory
+        from huggingface_hub import HfApi
         from huggingface_hub.utils.logging import set_verbosity_error
 
-        def client() -> httpx.Client:  # the hub's own waits for ever
-            made = default_client_factory()
-            made.timeout = PATIENCE
-            return made
-
-        set_client_factory(client)
+        _limit_patience()
         set_verbosity_error()  # type: ignore[no-untyped-call]  # what it would warn of is our own affair: we try again
         return HfApi(endpoint=self._endpoint, token=self._token)
 
@@ -110,14 +103,12 @@ class HubSource:
         except ModelNotOffered:
             return []
         return [
-            RemoteFile(entry.path, entry.size, _checksum(entry))
-            for entry in entries
-            if isinstance(entry, RepoFile)
+            RemoteFile(entry.path, entry.size, _checksum(entry)) for entry in entries if isinstance(entry, RepoFile)
         ]
 
     @contextmanager
-    def _translated(self, name: str, revision: str, *, known: bool = False) -> Iterator[None]:
-        """The hub's errors as ours. ``known``: that it has the model is certain."""
+    def _translated(self, name: str, revision: str, *, known: bool = False, file: str = "") -> Iterator[None]:
+        """The hub's errors as ours. ``known``: that it has the model is certain; ``file``: one that it listed."""
         import httpx
         from huggingface_hub import errors
 
@@ -127,7 +118,7 @@ class HubSource:
         except errors.OfflineModeIsEnabled:
             raise Offline("Nothing can be fetched while HF_HUB_OFFLINE is set.", "Unset it.") from None
         except errors.GatedRepoError:
-            raise gated(name, self.label, page, token=self._sends_token) from None
+            raise gated(name, self.label, page, token=self._sends_token, variable=self._variable) from None
         except errors.RevisionNotFoundError:
             hint = f"See {page} for what there is, or leave --revision out."
             raise ModelNotOffered(f"{name} has no revision {revision} at {self.label}.", hint) from None
@@ -135,6 +126,9 @@ class HubSource:
             raise ModelNotOffered(f"{name!r} is no model's name.", "Write it as in Qwen/Qwen3-8B.") from None
         except errors.HfHubHTTPError as error:
             reply = error.response
+            if reply.history and reply.status_code in (401, 403):  # a signed address that is valid for a while
+                what = f"where it keeps its files, it answers with an error ({reply.status_code})"
+                raise Interrupted(unavailable(self.label, what)) from None
             raise refusal(
                 reply.status_code,
                 name,
@@ -142,18 +136,48 @@ class HubSource:
                 page,
                 token=self._sends_token,
                 known=known,
+                file=file,
                 wait=_wait(reply.headers.get("Retry-After", "")),
+                variable=self._variable,
             ) from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise unavailable(self.label, f"{self._endpoint} is no address") from None
         except httpx.HTTPError as error:
             raise Interrupted(unavailable(self.label, _reason(error))) from None
+        except (ValueError, LookupError, TypeError, AttributeError):
+            if file:
+                raise
+            raise SourceUnavailable(
+                f"{self.label} answers, but is no hub of models.", "Correct --source or HF_ENDPOINT."
+            ) from None
+
+    @property
+    def _variable(self) -> str:
+        return "" if self._token is False else "HF_TOKEN"
 
     @property
     def _sends_token(self) -> bool:
         from huggingface_hub import get_token
 
         return self._token is not False and bool(self._token or get_token())
+
+
+@lru_cache(maxsize=1)
+def _limit_patience() -> None:
+    """Have every request of huggingface_hub fail after a silence; its own client waits for ever."""
+    import httpx
+    from huggingface_hub import set_client_factory
+    from huggingface_hub.utils._http import default_client_factory
+
+    def limit(request: httpx.Request) -> None:  # some of its functions ask for no limit by themselves
+        request.extensions["timeout"] = httpx.Timeout(PATIENCE).as_dict()
+
+    def client() -> httpx.Client:
+        made = default_client_factory()
+        made.event_hooks["request"].append(limit)
+        return made
+
+    set_client_factory(client)
 
 
 def _checksum(entry: RepoSibling | RepoFile) -> str:

@@ -38,11 +38,8 @@ class ModelScopeSource:
     def listing(self, name: str, revision: str) -> Listing:
         """As in :class:`Source`."""
         commit = revision or "master"
-        try:
-            with self._translated(name, known=False):
-                entries = self._api.list_repo_files(name, "model", revision=commit)
-        except Interrupted as error:  # the client has tried several times by then
-            raise error.error from None
+        with self._translated(name):
+            entries = self._api.list_repo_files(name, "model", revision=commit)
         files = (
             RemoteFile(entry.path, entry.size, f"sha256:{entry.sha256}" if entry.sha256 else "")
             for entry in entries
@@ -54,7 +51,7 @@ class ModelScopeSource:
     def open(self, listing: Listing, file: RemoteFile, start: int) -> Iterator[Body]:
         """As in :class:`Source`."""
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
-        with self._translated(listing.name, known=True):
+        with self._translated(listing.name, file.path):
             response = self._api.legacy.download_stream(
                 listing.name, "model", file.path, listing.commit, headers=headers
             )
@@ -85,8 +82,8 @@ class ModelScopeSource:
         return HubApi(endpoint=self._endpoint or None, token=self._token or None)
 
     @contextmanager
-    def _translated(self, name: str, *, known: bool) -> Iterator[None]:
-        """The client's errors as ours. ``known``: that ModelScope has the model is certain."""
+    def _translated(self, name: str, file: str = "") -> Iterator[None]:
+        """The client's errors as ours; ``file`` is one that ModelScope listed."""
         api = self._api
         import requests
         from modelscope_hub import errors
@@ -95,10 +92,20 @@ class ModelScopeSource:
         try:
             yield
         except errors.APIError as error:
-            wait = float(getattr(error, "retry_after", None) or 0)
-            token = bool(self._token)
+            status = error.status_code or 500
+            if status in (401, 403) and error.url and not error.url.startswith(api.legacy.endpoint):
+                what = f"where it keeps its files, it answers with an error ({status})"
+                raise Interrupted(unavailable(self.label, what)) from None  # a signed address that is valid for a while
             raise refusal(
-                error.status_code or 500, name, self.label, page, token=token, known=known, wait=wait
+                status,
+                name,
+                self.label,
+                page,
+                token=bool(self._token),
+                known=bool(file),
+                file=file,
+                wait=float(getattr(error, "retry_after", None) or 0),
+                variable="MODELSCOPE_API_TOKEN",
             ) from None
         except (errors.NetworkError, requests.RequestException) as error:
             raise Interrupted(unavailable(self.label, _reason(error))) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from app.engines.registry import create, with_model
 from app.errors import EngineError, EngineUnavailable, ModelDamaged, ModelMissing, UsageError
-from app.models import SETTINGS, Fit, Kind, ModelFacts, check, estimate, find, fit, free_memory, kind_of
+from app.models import SETTINGS, Fit, Kind, Memory, ModelFacts, check, estimate, find, fit, free_memory, kind_of
 from app.models.fetching import locked
 from app.models.folder import NOTES
 from app.models.hub_cache import cached_models, repository
@@ -90,7 +90,8 @@ class ModelHere:
 
 def models_here(settings: Settings) -> list[ModelHere]:
     """Every model of MODELS_DIR, every folder that was registered, every model in the hub's cache."""
-    return [_look(settings, *found) for found in _all(settings)]
+    memories = _memories()
+    return [_look(settings, memories, *found) for found in _all(settings)]
 
 
 def remove_model(settings: Settings, name: str, live: str = "") -> tuple[ModelHere, bool]:
@@ -112,7 +113,7 @@ def remove_model(settings: Settings, name: str, live: str = "") -> tuple[ModelHe
     chosen, folder, place = match
     if live and live in (chosen, str(folder), folder.name):
         raise UsageError(f"{chosen} answers now.", "Switch to another engine or model first.")
-    model = _look(settings, chosen, folder, place)
+    model = _look(settings, [], chosen, folder, place)
     if (folder / NOTES).is_dir():
         with locked(folder, chosen):
             pass
@@ -137,7 +138,7 @@ def _all(settings: Settings) -> Iterator[tuple[str, Path, Place]]:
             yield name, repository(name), "cache"
 
 
-def _look(settings: Settings, name: str, folder: Path, place: Place) -> ModelHere:
+def _look(settings: Settings, memories: Sequence[Memory], name: str, folder: Path, place: Place) -> ModelHere:
     size = _size(repository(name) if place == "cache" else folder)
     try:
         found = find(str(folder), shelf=settings.models_folder)
@@ -154,7 +155,7 @@ def _look(settings: Settings, name: str, folder: Path, place: Place) -> ModelHer
         quantization=facts.quantization,
         dtype=facts.dtype,
         parameters=facts.parameters,
-        fits=tuple(_fits(facts)),
+        fits=_fits(facts, memories),
         engines=tuple(_verdict(settings, engine, folder) for engine in ENGINES) if kind == "chat" else (),
         set_as=set_as,
     )  # fmt: skip
@@ -175,13 +176,18 @@ def _set_as(settings: Settings, name: str, folder: Path) -> Iterator[str]:
             yield setting
 
 
-def _fits(facts: ModelFacts) -> Iterator[Fit]:
-    need = estimate(facts, context=min(_CONTEXT, facts.context_length or _CONTEXT))
+def _memories() -> list[Memory]:
+    """The GPU's, where there is one, and the RAM."""
+    found = []
     for device in ("cuda", "cpu"):
-        try:
-            yield fit(need, free_memory(device))
-        except EngineUnavailable:  # no such device
-            continue
+        with suppress(EngineUnavailable):  # no such device
+            found.append(free_memory(device))
+    return found
+
+
+def _fits(facts: ModelFacts, memories: Sequence[Memory]) -> tuple[Fit, ...]:
+    need = estimate(facts, context=min(_CONTEXT, facts.context_length or _CONTEXT))
+    return tuple(fit(need, memory) for memory in memories)
 
 
 def _verdict(settings: Settings, engine: str, folder: Path) -> Verdict:

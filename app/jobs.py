@@ -35,7 +35,7 @@ class Job(Generic[T]):
         self.progress = Progress("waiting")
         self.result: T | None = None
         self.error: HotswapError | None = None
-        self._work = work
+        self._work: Callable[[OnProgress], T] | None = work
         self._stop = threading.Event()
         self._ended = threading.Event()
 
@@ -57,7 +57,8 @@ class Job(Generic[T]):
         try:
             self._on_progress(Progress("starting"))
             self.state = "running"
-            self.result = self._work(self._on_progress)
+            work, self._work = self._work, None  # what it was given, such as a token, is kept no longer than needed
+            self.result = work(self._on_progress) if work else None
             self.state = "done"
         except Cancelled:
             self.state = "cancelled"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -38,6 +40,24 @@ def test_a_job_ends_with_its_report(board: JobBoard) -> None:
     assert job.wait(SOON)
     assert (job.state, job.running, job.error) == ("done", False, None)
     assert job.result == IngestReport(added=2)
+
+
+def test_a_job_that_has_ended_keeps_nothing_of_what_it_was_given(board: JobBoard) -> None:
+    class Secret:
+        pass
+
+    given = Secret()
+    forgotten = weakref.ref(given)
+
+    def work(on_progress: OnProgress, given: Secret = given) -> IngestReport:
+        return IngestReport()
+
+    job = board.start("a secret", work)
+    assert job.wait(SOON)
+    del given, work
+    gc.collect()
+
+    assert forgotten() is None
 
 
 def test_progress_is_seen_while_it_runs(board: JobBoard) -> None:

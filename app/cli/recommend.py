@@ -17,8 +17,8 @@ def recommend(*, as_json: bool) -> int:
     """Print the list; the exit code."""
     memory = free_memory()
     if as_json:
-        models = [{**asdict(model), "fits": suits(model, memory)} for model in recommended()]
-        print_json({"date": str(looked_up()), "memory": asdict(memory), "models": models})
+        listed = [{**asdict(model), "fits": suits(model, memory)} for model in recommended()]
+        print_json({"date": str(looked_up()), "memory": asdict(memory), "models": listed})
         return 0
     print(f"Models for {memory.name}, {size(memory.total)} (sources looked up on {looked_up()}):")
     for kind, title in _KINDS:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import DownloadError, ModelDamaged, ModelMissing, ModelNotOffered, ModelUnusable, Offline, UsageError
 from app.models.download import Download
-from app.models.folder import NOTES, fetch_command
+from app.models.folder import NOTES, fetch_command, is_cached
 from app.models.kinds import SETTINGS, Kind, check, kind_of
 from app.models.local import find
 from app.models.manifest import read_manifest
@@ -94,9 +94,14 @@ def _from_folder(request: FetchRequest, path: Path, settings: Settings) -> Fetch
     folder = find(str(path), setting="the path", shelf=settings.models_folder)
     kind = request.kind or kind_of(folder)
     check(folder, kind)
-    if settings.models_folder not in folder.parents:
-        register(settings.models_folder, folder)
+    _remember(folder, settings)
     return Fetched(str(folder), folder, kind, SETTINGS[kind], str(folder))
+
+
+def _remember(folder: Path, settings: Settings) -> None:
+    """What lies elsewhere is listed with the models of the shelf, as those of the hub's cache are by themselves."""
+    if settings.models_folder not in folder.parents and not is_cached(folder):
+        register(settings.models_folder, folder)
 
 
 def _reference(request: FetchRequest) -> Reference:
@@ -161,6 +166,7 @@ def _fetched(
             return _chosen(request, reference, folder, value, download.came)
         kind = request.kind or kind_of(folder)
         check(folder, kind)
+        _remember(folder, settings)
     except ModelDamaged as error:
         raise ModelUnusable(error.message, "It is so at the source: take another one, or another model.") from None
     return Fetched(_value(reference), folder, kind, SETTINGS[kind], value, download.came)

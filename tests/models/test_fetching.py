@@ -17,6 +17,7 @@ from app.errors import (
     Offline,
     UsageError,
 )
+from app.inventory import models_here, remove_model
 from app.models import find
 from app.models.folder import NOTES
 from tests.models import parts
@@ -57,6 +58,18 @@ def test_a_name_in_the_hubs_cache_is_used_without_a_request(hub: HubServer, cust
         done = customer.fetch(name)
         assert (done.folder, done.came, done.kind) == (snapshot, 0, "chat")
     assert hub.log == []
+
+
+def test_a_model_that_was_put_elsewhere_is_listed_found_by_name_and_removed(
+    hub: HubServer, customer: Customer, tmp_path: Path
+) -> None:
+    done = customer.fetch(to=tmp_path / "elsewhere")
+    [listed] = models_here(customer.settings)
+
+    assert (listed.name, listed.path, listed.place) == ("org/model", done.folder, "registered")
+    assert find("org/model", shelf=customer.shelf) == done.folder
+    assert remove_model(customer.settings, "org/model")[1] and not done.folder.exists()
+    assert models_here(customer.settings) == []
 
 
 def test_half_a_model_in_the_hubs_cache_is_fetched(hub: HubServer, customer: Customer, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def begun(config: Path, *args: str, **extra: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(ROOT / "download_model.py"), *args], cwd=config.parent, env=environment,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in a shell's background it is ignored
     )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def offer(hub: HubServer, files: dict[str, bytes], **how: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "token", "kind", "words"),
     [
-        ("org/gated", "", ModelGated, "then pass --token, or set HF_TOKEN"),
+        ("org/gated", "", ModelGated, "then give a token (--token or HF_TOKEN)"),
         ("org/gated", "hf_stranger", ModelGated, "with the account of this token"),
         ("org/private", "", ModelNotOffered, "--token if it is private"),
         ("org/private", "hf_stranger", ModelNotOffered, "Correct the name"),

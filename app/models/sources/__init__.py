@@ -54,7 +54,7 @@ def split(address: str) -> SplitResult:
 
 def _hub(endpoint: str, token: str | None) -> Source:
     if "@" in split(endpoint).netloc:  # messages and notes name the address
-        raise UsageError("The address of the source holds a password.", "Leave it out, and pass --token instead.")
+        raise UsageError("The address of the source holds a password.", "Leave it out; give a token (--token) instead.")
     from app.models.sources.hub import HubSource
 
     return HubSource(endpoint, token)

@@ -112,7 +112,7 @@ def refusal(
     ``variable`` of the environment may hold the token.
     """
     if status == 401 and not known:
-        hint = "Correct the name." if token else "Correct the name, or pass --token if it is private or gated."
+        hint = "Correct the name." if token else "Correct the name; a private or gated one wants a token (--token)."
         return ModelNotOffered(f"{label} has no model {name}, or none for this reader.", hint)
     if status in (401, 403):
         return gated(name, label, page, token=token, variable=variable)
@@ -125,7 +125,7 @@ def refusal(
         return Interrupted(
             SourceUnavailable(
                 f"{label} limits how much may be asked of it{_seconds(wait)}.",
-                "Wait a while and run the command again, or pass --token; what came is kept.",
+                "Wait a while and run the command again, or give a token (--token); what came is kept.",
             ),
             wait,
         )
@@ -137,9 +137,9 @@ def refusal(
 def gated(name: str, label: str, page: str, *, token: bool, variable: str = "") -> ModelGated:
     """The error for a model that is not for everybody."""
     if token:
-        hint = f"Accept its terms at {page} with the account of this token, or pass another --token."
+        hint = f"Accept its terms at {page} with the account of this token, or give another one (--token)."
     else:
-        hint = f"Accept its terms at {page}, then pass --token{f', or set {variable}' if variable else ''}."
+        hint = f"Accept its terms at {page}, then give a token (--token{f' or {variable}' if variable else ''})."
     return ModelGated(f"{label} does not give {name} to everybody: it is gated or private.", hint)
 
 

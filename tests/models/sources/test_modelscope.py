@@ -109,7 +109,7 @@ def test_a_fault_that_stays_is_named(
 @pytest.mark.parametrize(
     ("name", "token", "kind", "words"),
     [
-        ("org/gated", "", ModelNotOffered, "pass --token if it is private or gated"),
+        ("org/gated", "", ModelNotOffered, "a private or gated one wants a token (--token)"),
         ("org/gated", "ms-stranger", ModelGated, "with the account of this token"),
         ("org/private", "ms-stranger", ModelNotOffered, "Correct the name"),
         ("org/Qwn3-8B", "", ModelNotOffered, "Did you mean org/Qwen3-8B?"),

@@ -52,7 +52,7 @@ def offer(hub: HubServer, files: dict[str, bytes], **how: Any) -> None:
     [
         ("org/gated", "", ModelGated, "then give a token (--token or HF_TOKEN)"),
         ("org/gated", "hf_stranger", ModelGated, "with the account of this token"),
-        ("org/private", "", ModelNotOffered, "--token if it is private"),
+        ("org/private", "", ModelNotOffered, "wants a token (--token)"),
         ("org/private", "hf_stranger", ModelNotOffered, "Correct the name"),
         ("org/model", "hf_wrong", ModelNotOffered, "Correct the name"),
     ],

@@ -54,7 +54,7 @@ def offer(hub: HubServer, files: dict[str, bytes], **how: Any) -> None:
         ("org/gated", "hf_stranger", ModelGated, "with the account of this token"),
         ("org/private", "", ModelNotOffered, "wants a token (--token)"),
         ("org/private", "hf_stranger", ModelNotOffered, "Correct the name"),
-        ("org/model", "hf_wrong", ModelNotOffered, "Correct the name"),
+        ("org/model", "hf_wrong", ModelGated, "a model that is open wants none: unset HF_TOKEN"),
     ],
 )
 def test_who_is_not_let_in_is_told_what_to_do(

@@ -111,8 +111,11 @@ def refusal(
     ``known``: the model is there, so that 401 is about the reader; ``file`` is one that the source listed;
     ``variable`` of the environment may hold the token.
     """
+    if status == 401 and token:
+        open_to_all = f"a model that is open wants none{f': unset {variable}' if variable else ''}."
+        return ModelGated(f"{label} does not accept this token.", f"Give another one (--token); {open_to_all}")
     if status == 401 and not known:
-        hint = "Correct the name." if token else "Correct the name; a private or gated one wants a token (--token)."
+        hint = "Correct the name; a private or gated one wants a token (--token)."
         return ModelNotOffered(f"{label} has no model {name}, or none for this reader.", hint)
     if status in (401, 403):
         return gated(name, label, page, token=token, variable=variable)

@@ -147,7 +147,7 @@ def _look(settings: Settings, memories: Sequence[Memory], name: str, folder: Pat
         _check_unchanged(name, found)
     except (ModelMissing, ModelDamaged) as error:
         return ModelHere(name, folder, place, None, size, error.message, error.hint)
-    set_as = tuple(_set_as(settings, name, found))
+    set_as = tuple(_set_as(settings, found))
     if facts is None:
         return ModelHere(name, folder, place, kind, size, set_as=set_as)
     return ModelHere(
@@ -169,11 +169,12 @@ def _check_unchanged(name: str, folder: Path) -> None:
         raise ModelDamaged(f"{changed[0]} of {name} changed since it was fetched.", f"`{manifest.command}` mends it.")
 
 
-def _set_as(settings: Settings, name: str, folder: Path) -> Iterator[str]:
+def _set_as(settings: Settings, folder: Path) -> Iterator[str]:
     for setting in (*SETTINGS.values(), "HF_MODEL_PATH", "HF_DRAFT_MODEL_PATH"):
         value = getattr(settings, setting.lower())
-        if value and (value in (name, str(folder)) or os.path.abspath(os.path.expanduser(value)) == str(folder)):
-            yield setting
+        with suppress(ModelMissing):
+            if value and find(value, shelf=settings.models_folder) == folder:
+                yield setting
 
 
 def _memories() -> list[Memory]:

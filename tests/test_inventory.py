@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,17 @@ def test_the_settings_that_name_a_model_are_told(settings: Settings) -> None:
     assert only(settings).set_as == ("EMBEDDING_MODEL",)
     both = settings.model_copy(update={"vllm_model_path": str(folder), "hf_model_path": "org/embeds"})
     assert only(both).set_as == ("VLLM_MODEL_PATH", "EMBEDDING_MODEL", "HF_MODEL_PATH")
+
+
+def test_a_setting_names_the_model_that_it_leads_to_and_no_other_of_its_name(
+    settings: Settings, tmp_path: Path
+) -> None:
+    folder = fetched(settings, "org/embeds")
+    register(settings.models_folder, Path(shutil.copytree(folder, tmp_path / "copy")))
+    assert {model.path: model.set_as for model in models_here(settings)} == {
+        folder: ("EMBEDDING_MODEL",),
+        tmp_path / "copy": (),
+    }
 
 
 def test_a_file_that_goes_while_it_is_measured_counts_nothing(

@@ -34,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(error, 2)
     except HotswapError as error:
         return fail(error, 1)
+    except BrokenPipeError:  # the reader of our output has left, as in `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped; what came is kept, and the same command goes on from there\n")
         sys.stderr.flush()

@@ -76,7 +76,7 @@ def fetch(request: FetchRequest, settings: Settings, on_progress: OnProgress = l
         DownloadError: it is not to be had, did not come whole, or no engine here could load it.
     """
     path = Path(os.path.abspath(os.path.expanduser(request.name.strip())))
-    if request.name.strip() and os.path.isdir(path):
+    if request.name.strip() and os.path.lexists(path):
         return _from_folder(request, path, settings)
     reference = _reference(request)
     anew = request.to or request.include or request.exclude or reference.source

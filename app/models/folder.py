@@ -14,8 +14,10 @@ CONFIG = "config.json"
 NOTES = ".hotswap"
 """The folder, inside a fetched model, of its manifest and of what has not come whole."""
 MANIFEST = "manifest.json"
-MARKS = ("modules.json", NOTES)
-"""What else than config.json tells a model's folder: sentence-transformers' list of parts, our own notes."""
+PARTS = "modules.json"
+"""sentence-transformers' list of what a model is put together of."""
+MARKS = (PARTS, NOTES)
+"""What else than config.json tells a model's folder."""
 _CACHED = re.compile(r"models--(.+)")  # a repository's folder in the hub cache: models--org--name
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _ABOUT = {  # what other engines' files are, by their suffix

@@ -8,7 +8,7 @@ from typing import Literal
 
 from app.errors import ModelDamaged
 from app.models.facts import ModelFacts, inspect
-from app.models.folder import CONFIG, model_name, read_json
+from app.models.folder import CONFIG, PARTS, model_name, read_json
 from app.models.weights import read_weights
 
 Kind = Literal["chat", "embedding", "reranker"]
@@ -18,13 +18,12 @@ SETTINGS: dict[Kind, str] = {
     "reranker": "RERANKER_MODEL",
 }
 """The setting that names a model of each kind; the engines ``vllm`` and ``hf`` both read the first."""
-_PARTS = "modules.json"
 _WRITES = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel", "ForImageTextToText")
 
 
 def kind_of(folder: Path) -> Kind:
     """What a model is for, by its files; one that tells nothing is for chat. Raises ModelDamaged."""
-    if (folder / _PARTS).is_file():
+    if (folder / PARTS).is_file():
         of = folder / "config_sentence_transformers.json"
         return "reranker" if of.is_file() and read_json(of).get("model_type") == "CrossEncoder" else "embedding"
     config = read_json(folder / CONFIG)
@@ -46,7 +45,7 @@ def check(folder: Path, kind: Kind) -> ModelFacts | None:
         ModelDamaged: a file is missing, cut off or not what its name says, or the model is for something else.
     """
     check_kind(folder, kind)
-    if (folder / _PARTS).is_file():
+    if (folder / PARTS).is_file():
         inner = [folder / path for path, _ in _parts(folder)]
         whole = next((path for path in inner if (path / CONFIG).is_file() and _has_weights(path)), None)
         for path in inner:
@@ -70,17 +69,20 @@ def check_kind(folder: Path, kind: Kind) -> None:
         what = "an embedding model" if real == "embedding" else "a reranker"
         hint = f"Set it as {SETTINGS[real]} instead."
         raise ModelDamaged(f"{model_name(folder)} is {what} and writes no text.", hint)
+    if kind == "embedding" and real == "reranker":
+        hint = f"Set it as {SETTINGS[real]} instead."
+        raise ModelDamaged(f"{model_name(folder)} is a reranker and makes no vectors.", hint)
 
 
 def _parts(folder: Path) -> list[tuple[str, str]]:
     """Path and class of each part that sentence-transformers puts together."""
     try:
-        found = json.loads((folder / _PARTS).read_text(encoding="utf-8"))
+        found = json.loads((folder / PARTS).read_text(encoding="utf-8"))
         if found:
             return [(str(part.get("path") or ""), str(part.get("type") or "")) for part in found]
     except (OSError, ValueError, AttributeError, TypeError):
         pass
-    raise ModelDamaged(f"{_PARTS} of {model_name(folder)} cannot be read.", f"Fetch or copy it to {folder} again.")
+    raise ModelDamaged(f"{PARTS} of {model_name(folder)} cannot be read.", f"Fetch or copy it to {folder} again.")
 
 
 def _has_weights(folder: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from app.errors import ModelDamaged, ModelUnusable, UsageError
 from app.models.facts import tokenizer_files
-from app.models.folder import CONFIG, NOTES, other_format
+from app.models.folder import CONFIG, NOTES, PARTS, other_format
 from app.models.sources.base import Listing, RemoteFile
 from app.models.weights import listed_shards, numbered_shards
 
@@ -61,6 +61,8 @@ def check_names(
         raise ModelUnusable(f"{name} has {there[0]} and no safetensors.", there[1])
     if "adapter_config.json" in whole and CONFIG not in paths:
         raise ModelUnusable(f"{name} is a LoRA adapter.", "Fetch its base model instead, or merge the two first.")
+    if CONFIG not in paths and PARTS not in paths:
+        raise ModelUnusable(f"{name} has no {CONFIG}.", "Take another model, or another edition of this one.")
     if not weights and not allow_pickle:
         raise ModelUnusable(
             f"The weights of {name} are pickled ({pickles[0]}), and loading such files can run code.",

@@ -127,6 +127,14 @@ def test_what_goes_wrong_is_one_line_and_an_exit_code(
     assert "hf_" not in done.err
 
 
+def test_a_reader_who_leaves_is_no_fault(config: Path) -> None:
+    process = begun(config, "--recommend", "--json")
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait()) == ("", 1)
+    process.stderr.close()
+
+
 def test_a_token_of_the_environment_opens_and_is_printed_nowhere(hub: HubServer, config: Path) -> None:
     done = run(config, "org/gated", "--json", HF_TOKEN="hf_member", LOG_LEVEL="DEBUG", LOG_FILE="log.txt")
     assert done.code == 0, done.err

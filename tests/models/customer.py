@@ -88,6 +88,7 @@ def customer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Customer:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_ENDPOINT", "")  # engines put the setting there, where it is to end with the test
     made = Customer(load_settings(models_dir=tmp_path / "models", data_dir=tmp_path / "state"))
 
     def pause(_: Transfer, seconds: float) -> None:

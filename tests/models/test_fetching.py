@@ -104,6 +104,12 @@ def test_a_damaged_folder_is_named_and_not_registered(
     assert not customer.shelf.exists()
 
 
+def test_a_file_is_no_name_to_be_asked_for(hub: HubServer, customer: Customer) -> None:
+    Path("model.gguf").write_bytes(b"GGUF")
+    assert "is GGUF weights, a file" in customer.refused(ModelMissing, "model.gguf").message
+    assert hub.log == []
+
+
 def test_offline_only_looks_at_this_disk(hub: HubServer, customer: Customer, tmp_path: Path) -> None:
     customer.fetch()
     asked = len(hub.log)
@@ -164,7 +170,11 @@ def test_what_a_model_is_for_names_its_setting(
 
 @pytest.mark.parametrize(
     ("changes", "kind", "words"),
-    [({}, "reranker", "is no reranker: it writes text"), (EMBEDDING, "chat", "is an embedding model")],
+    [
+        ({}, "reranker", "is no reranker: it writes text"),
+        (EMBEDDING, "chat", "is an embedding model"),
+        (RERANKER, "embedding", "is a reranker and makes no vectors"),
+    ],
 )
 def test_a_model_for_something_else_is_told_before_its_weights_come(
     hub: HubServer, customer: Customer, changes: dict[str, bytes | None], kind: Any, words: str

@@ -15,14 +15,14 @@ from app.errors import (
 from app.models import find
 from tests.models.customer import Customer, at, be_impatient, contents, offered
 from tests.models.customer import customer as customer
-from tests.models.faults import ALWAYS, HEADERS, Fault, Reply
+from tests.models.faults import ALWAYS, HEADERS, Fault, Reply, Request
 from tests.models.hub_server import HubServer, Repo
 from tests.models.hub_server import hub_online as hub_online
 
 W = "model.safetensors"
 FILES = offered()
 SIZE = sum(map(len, FILES.values()))
-INFO, TREE, RESOLVE = "/api/models/org/model", "*/tree/*", "*/resolve/*"
+INFO, TREE, RESOLVE = "*/revision/main", "*/tree/*", "*/resolve/*"
 TIRED = {"Retry-After": "3"}
 
 
@@ -92,6 +92,46 @@ def test_a_source_that_cannot_begin_in_the_middle_sends_all_of_it_again(hub: Hub
     hub.add(Fault(W, ignore_range=True))
     assert contents(customer.fetch().folder) == FILES
     assert hub.deliveries(W) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "again"),
+    [
+        (Fault(method="HEAD", status=503), 0),
+        (Fault(W, flip=1000), len(FILES[W])),
+        (Fault(W, short=300_000), 0),
+        (Fault(W, cut=300_000), 50_000),
+        (Fault("tokenizer.json", short=5), 0),
+    ],
+    ids=lambda value: str({k: v for k, v in vars(value).items() if v} if isinstance(value, Fault) else value)[:60],
+)
+def test_where_the_lists_tell_names_alone_each_file_is_asked_for_its_size_and_checksum(
+    hub: HubServer, customer: Customer, fault: Fault, again: int
+) -> None:
+    names_alone(hub)
+    hub.add(fault)
+    assert contents(customer.fetch().folder) == FILES
+    assert fault.used
+    assert hub.bytes_sent() <= SIZE + again
+    assert len(hub.requests(method="HEAD")) <= 2 * len(FILES)
+
+
+def test_a_file_that_tells_nothing_before_it_is_sent_is_taken_as_it_comes(hub: HubServer, customer: Customer) -> None:
+    names_alone(hub)
+    hub.add(Fault(method="HEAD", status=405, times=ALWAYS))
+    assert contents(customer.fetch().folder) == FILES
+
+
+def names_alone(hub: HubServer) -> None:
+    """A mirror that has no more than ``snapshot_download`` wants."""
+    hub.add(Fault(TREE, status=405, times=ALWAYS))
+    answer = hub.answer
+
+    def less(request: Request) -> Reply:
+        request.query.pop("blobs", None)
+        return answer(request)
+
+    hub.answer = less  # type: ignore[method-assign]
 
 
 # Faults that stay

@@ -51,6 +51,7 @@ def test_the_kind_is_found_out(tmp_path: Path, config: dict[str, Any], files: di
         ({"architectures": ["BertModel"]}, "reranker", "it makes vectors"),
         ({"architectures": ["BertModel"]}, "chat", "is an embedding model"),
         ({"architectures": ["BertForSequenceClassification"]}, "chat", "is a reranker"),
+        ({"architectures": ["BertForSequenceClassification"]}, "embedding", "makes no vectors"),
     ],
 )
 def test_a_model_for_something_else_is_refused(tmp_path: Path, config: dict[str, Any], kind: Any, words: str) -> None:

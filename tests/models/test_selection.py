@@ -68,6 +68,8 @@ def test_patterns_match_whole_paths_and_folders() -> None:
         (("adapter_config.json", "adapter_model.safetensors"), "LoRA adapter"),
         (("config.json", "model.bin", "tokenizer.json"), "pickled"),
         (("config.json", "model.safetensors"), "no tokenizer"),
+        (("model.safetensors", "tokenizer.json"), "no config.json"),
+        (("a/config.json", "a/model.safetensors", "a/tokenizer.json"), "no config.json"),
         ((*PLAIN, "model-00002-of-00003.safetensors"), "lacks 2 of its weight files"),
     ],
 )
@@ -80,6 +82,11 @@ def test_the_names_alone_tell_what_cannot_work(paths: tuple[str, ...], words: st
 def test_pickled_weights_are_taken_where_they_are_allowed() -> None:
     files = listing("config.json", "pytorch_model.bin", "vocab.json", "merges.txt").files
     check_names("org/model", files, files, allow_pickle=True)
+
+
+def test_what_sentence_transformers_puts_together_needs_no_configuration_of_its_own() -> None:
+    files = listing("modules.json", "0_StaticEmbedding/model.safetensors", "0_StaticEmbedding/tokenizer.json").files
+    check_names("org/model", files, files, allow_pickle=False)
 
 
 @pytest.mark.parametrize("content", ["{}", "no json", '{"weight_map": {"a": 1}}'])

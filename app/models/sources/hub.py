@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from app.errors import ModelNotOffered, Offline, SourceUnavailable
+from app.errors import DownloadError, ModelNotOffered, Offline, SourceUnavailable
 from app.models.sources.base import (
     PATIENCE,
     PIECE,
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile, RepoSibling
 
 _FOUND = 20  # models that one search for names brings
+_NEWEST = "main"  # as the client itself asks, which every mirror answers
+_AT_ONCE = 8  # files that are asked about
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class HubSource:
@@ -43,12 +47,13 @@ class HubSource:
     def listing(self, name: str, revision: str) -> Listing:
         """As in :class:`Source`."""
         with self._translated(name, revision):
-            info = self._api.model_info(name, revision=revision or None, files_metadata=True, timeout=PATIENCE)
-        commit = info.sha or revision or "main"
+            info = self._api.model_info(name, revision=revision or _NEWEST, files_metadata=True, timeout=PATIENCE)
+        commit = info.sha or revision or _NEWEST
         files = self._tree(name, commit) or [
             RemoteFile(item.rfilename, item.size, _checksum(item)) for item in info.siblings or []
         ]
-        return Listing(name, commit, checked(iter(files)))
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return Listing(name, commit, tuple(pool.map(partial(self._told, name, commit), checked(iter(files)))))
 
     @contextmanager
     def open(self, listing: Listing, file: RemoteFile, start: int) -> Iterator[Body]:
@@ -100,11 +105,27 @@ class HubSource:
         try:
             with self._translated(name, commit, known=True):
                 entries = list(self._api.list_repo_tree(name, recursive=True, revision=commit))
-        except ModelNotOffered:
+        except DownloadError:
             return []
         return [
             RemoteFile(entry.path, entry.size, _checksum(entry)) for entry in entries if isinstance(entry, RepoFile)
         ]
+
+    def _told(self, name: str, commit: str, file: RemoteFile) -> RemoteFile:
+        """``file`` with what it says of itself, where a mirror's lists tell neither its size nor its checksum."""
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+        if file.size is not None and file.checksum:
+            return file
+        url = hf_hub_url(name, file.path, revision=commit, endpoint=self._endpoint)
+        try:
+            with self._translated(name, commit, known=True, file=file.path):
+                told = get_hf_file_metadata(url, token=self._token, timeout=PATIENCE)
+        except DownloadError:  # it is said where the file is wanted
+            return file
+        is_sha256 = _SHA256.fullmatch(told.etag or "")
+        size = told.size if file.size is None else file.size
+        return RemoteFile(file.path, size, file.checksum or (f"sha256:{told.etag}" if is_sha256 else ""))
 
     @contextmanager
     def _translated(self, name: str, revision: str, *, known: bool = False, file: str = "") -> Iterator[None]:

@@ -144,7 +144,7 @@ def _look(settings: Settings, memories: Sequence[Memory], name: str, folder: Pat
         found = find(str(folder), shelf=settings.models_folder)
         kind = kind_of(found)
         facts = check(found, kind)
-        _check_unchanged(name, found)
+        _check_unchanged(found)
     except (ModelMissing, ModelDamaged) as error:
         return ModelHere(name, folder, place, None, size, error.message, error.hint)
     set_as = tuple(_set_as(settings, found))
@@ -161,12 +161,12 @@ def _look(settings: Settings, memories: Sequence[Memory], name: str, folder: Pat
     )  # fmt: skip
 
 
-def _check_unchanged(name: str, folder: Path) -> None:
+def _check_unchanged(folder: Path) -> None:
     """Raises ModelDamaged where a file is not as it was when it was fetched, by its size and time."""
     manifest = read_manifest(folder)
     changed = [path for path in manifest.files if not manifest.unchanged(folder, path)] if manifest else []
     if manifest and changed:
-        raise ModelDamaged(f"{changed[0]} of {name} changed since it was fetched.", f"`{manifest.command}` mends it.")
+        raise manifest.changed(changed[0])
 
 
 def _set_as(settings: Settings, folder: Path) -> Iterator[str]:

@@ -15,7 +15,7 @@ from app.models.download import Download
 from app.models.folder import NOTES, fetch_command, is_cached
 from app.models.kinds import SETTINGS, Kind, check, kind_of
 from app.models.local import find
-from app.models.manifest import read_manifest
+from app.models.manifest import read_manifest, verify
 from app.models.names import Reference, parse
 from app.models.shelf import place, register, unwritable
 from app.models.sources import source
@@ -77,23 +77,24 @@ def fetch(request: FetchRequest, settings: Settings, on_progress: OnProgress = l
     """
     path = Path(os.path.abspath(os.path.expanduser(request.name.strip())))
     if request.name.strip() and os.path.lexists(path):
-        return _from_folder(request, path, settings)
+        return _from_folder(request, path, settings, on_progress)
     reference = _reference(request)
     anew = request.to or request.include or request.exclude or reference.source
     if not anew and (cached := _in_cache(request, reference, settings)):
         return cached
     folder = _folder(request, reference, settings)
     if settings.offline:
-        return _offline(request, reference, folder)
+        return _offline(request, reference, folder, on_progress)
     return _fetched(request, reference, folder, settings, on_progress)
 
 
-def _from_folder(request: FetchRequest, path: Path, settings: Settings) -> Fetched:
+def _from_folder(request: FetchRequest, path: Path, settings: Settings, on_progress: OnProgress) -> Fetched:
     if request.to:
         raise UsageError(f"{path} is a folder on this disk; it is used where it is.", "Leave --to out.")
     folder = find(str(path), setting="the path", shelf=settings.models_folder)
     kind = request.kind or kind_of(folder)
     check(folder, kind)
+    verify(folder, on_progress)
     _remember(folder, settings)
     return Fetched(str(folder), folder, kind, SETTINGS[kind], str(folder))
 
@@ -137,7 +138,7 @@ def _folder(request: FetchRequest, reference: Reference, settings: Settings) -> 
     return folder
 
 
-def _offline(request: FetchRequest, reference: Reference, folder: Path) -> Fetched:
+def _offline(request: FetchRequest, reference: Reference, folder: Path, on_progress: OnProgress) -> Fetched:
     try:
         found = find(str(folder))
     except ModelMissing:
@@ -147,6 +148,7 @@ def _offline(request: FetchRequest, reference: Reference, folder: Path) -> Fetch
         ) from None
     kind = request.kind or kind_of(found)
     check(found, kind)
+    verify(found, on_progress)
     value = str(folder) if request.to else _value(reference)
     return Fetched(_value(reference), found, kind, SETTINGS[kind], value, notes=("OFFLINE: no source was asked.",))
 

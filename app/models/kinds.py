@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from app.errors import ModelDamaged
+from app.errors import ModelDamaged, ModelUnusable
 from app.models.facts import ModelFacts, inspect
 from app.models.folder import CONFIG, PARTS, model_name, read_json
 from app.models.weights import read_weights
@@ -42,7 +42,8 @@ def check(folder: Path, kind: Kind) -> ModelFacts | None:
     """Whether the model is whole and of its kind; its facts, None for one without a transformer.
 
     Raises:
-        ModelDamaged: a file is missing, cut off or not what its name says, or the model is for something else.
+        ModelDamaged: a file is missing, cut off or not what its name says.
+        ModelUnusable: the model is for something else.
     """
     check_kind(folder, kind)
     if (folder / PARTS).is_file():
@@ -58,20 +59,20 @@ def check(folder: Path, kind: Kind) -> ModelFacts | None:
 
 
 def check_kind(folder: Path, kind: Kind) -> None:
-    """Whether the model is of this kind, by what its configuration says. Raises ModelDamaged."""
+    """Whether the model is of this kind, by what its configuration says. Raises ModelUnusable, ModelDamaged."""
     real = kind_of(folder)
     if kind == "reranker" and real != "reranker":
         what = "makes vectors" if real == "embedding" else "writes text"
-        raise ModelDamaged(
+        raise ModelUnusable(
             f"{model_name(folder)} is no reranker: it {what}.", "Take a cross-encoder, such as BAAI/bge-reranker-v2-m3."
         )
     if kind == "chat" and real != "chat":
         what = "an embedding model" if real == "embedding" else "a reranker"
-        hint = f"Set it as {SETTINGS[real]} instead."
-        raise ModelDamaged(f"{model_name(folder)} is {what} and writes no text.", hint)
+        hint = f"It is one for {SETTINGS[real]}: leave the kind out, and it is found out."
+        raise ModelUnusable(f"{model_name(folder)} is {what} and writes no text.", hint)
     if kind == "embedding" and real == "reranker":
-        hint = f"Set it as {SETTINGS[real]} instead."
-        raise ModelDamaged(f"{model_name(folder)} is a reranker and makes no vectors.", hint)
+        hint = f"It is one for {SETTINGS[real]}: leave the kind out, and it is found out."
+        raise ModelUnusable(f"{model_name(folder)} is a reranker and makes no vectors.", hint)
 
 
 def _parts(folder: Path) -> list[tuple[str, str]]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from app.models.folder import MANIFEST, NOTES
+from app.errors import DiskFull, ModelDamaged
+from app.models.folder import MANIFEST, NOTES, unreadable
 from app.models.shelf import write_file
+from app.schema import Progress
+
+if TYPE_CHECKING:
+    from app.schema import OnProgress
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,39 @@ class Manifest:
             return False
         return known is not None and (known.size, known.mtime_ns) == (now.st_size, now.st_mtime_ns)
 
+    def changed(self, path: str) -> ModelDamaged:
+        """The error for a file that is not as it was when it was verified."""
+        return ModelDamaged(f"{path} of {self.name} changed since it was fetched.", f"`{self.command}` mends it.")
+
     def note(self, folder: Path, path: str, sha256: str) -> None:
         """Remember that a file is whole."""
         now = (folder / path).stat()
         self.files[path] = WholeFile(now.st_size, sha256, now.st_mtime_ns)
+
+
+def verify(folder: Path, on_progress: OnProgress) -> None:
+    """Compare a fetched model with its checksums; what was copied here, with other times, is noted anew.
+
+    Raises:
+        ModelDamaged: a file changed since it was fetched.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return
+    for number, (path, known) in enumerate(list(manifest.files.items())):
+        on_progress(Progress("checking", number, len(manifest.files), manifest.name))
+        try:
+            with open(folder / path, "rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise manifest.changed(path) from None
+        except OSError as error:
+            raise unreadable(folder / path, error) from None
+        if sha256 != known.sha256:
+            raise manifest.changed(path)
+        manifest.note(folder, path, sha256)
+    with suppress(DiskFull):  # a disk that is only read
+        manifest.write(folder)
 
 
 def read_manifest(folder: Path) -> Manifest | None:

@@ -13,6 +13,8 @@ _HUB_ID = re.compile(r"(?P<name>\w[\w.-]*(?:/\w[\w.-]*)?)(?:@(?P<revision>\w[\w.
 
 _HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")  # HF_ENDPOINT stands for them
 _NO_MODELS = ("datasets", "spaces", "collections", "papers", "docs", "blog")
+_NO_SCHEME = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?/[^/@]+/[^/]", re.ASCII)  # huggingface.co/org/name
+_VIEWS = ("tree", "blob", "resolve")  # of a model, before a revision
 
 
 class Reference(NamedTuple):
@@ -30,6 +32,8 @@ def parse(text: str) -> Reference:
         ModelNotOffered: it is none of them.
     """
     text = text.strip()
+    if _NO_SCHEME.match(text):
+        text = f"https://{text}"
     if text.startswith(("http://", "https://")):
         return _of_page(text)
     match = _HUB_ID.fullmatch(text)
@@ -45,9 +49,10 @@ def _of_page(text: str) -> Reference:
     parts = [unquote(part) for part in address.path.split("/") if part]
     if parts[:1] == ["models"]:  # ModelScope's pages, and the hub's own addresses of the same form
         parts = parts[1:]
-    kind = parts[2] if len(parts) > 3 else ""
-    revision = parts[3] if kind in ("tree", "blob", "resolve") and parts[3] != "main" else ""
-    match = _HUB_ID.fullmatch("/".join(parts[:2]) + (f"@{revision}" if revision else ""))
+    length = 1 if parts[1:2] and parts[1] in _VIEWS else 2  # of the name: some old ones have no owner
+    kind, revision = [*parts[length : length + 2], "", ""][:2]
+    revision = revision if kind in _VIEWS and revision != "main" else ""
+    match = _HUB_ID.fullmatch("/".join(parts[:length]) + (f"@{revision}" if revision else ""))
     if match is None or match["revision"] != (revision or None) or parts[0] in _NO_MODELS:
         shown = re.sub("//[^/]*@", "//", text)  # a password is repeated nowhere
         hint = "Copy the address of the model's own page, or its name."

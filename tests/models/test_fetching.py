@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,26 @@ def test_a_damaged_folder_is_named_and_not_registered(
     assert not customer.shelf.exists()
 
 
+@pytest.mark.parametrize("place", ["shelf", "elsewhere"])
+def test_a_fetched_model_that_was_copied_here_is_verified_and_whole(
+    hub: HubServer, customer: Customer, tmp_path: Path, place: str
+) -> None:
+    other = customer.fetch(to=tmp_path / "other").folder
+    copy = customer.shelf / "org/model" if place == "shelf" else tmp_path / "copy"
+    shutil.copytree(other, copy, copy_function=shutil.copyfile)
+    remove_model(customer.settings, str(other))
+    at(customer, hub.url, offline=True)
+
+    customer.fetch("org/model" if place == "shelf" else str(copy))
+    [listed] = models_here(customer.settings)
+    assert (listed.path, listed.problem) == (copy, "")
+
+    weights = bytearray((copy / W).read_bytes())
+    weights[-1] ^= 1
+    (copy / W).write_bytes(weights)
+    assert f"{W} of org/model changed" in customer.refused(ModelDamaged, str(copy)).message
+
+
 def test_a_file_is_no_name_to_be_asked_for(hub: HubServer, customer: Customer) -> None:
     Path("model.gguf").write_bytes(b"GGUF")
     assert "is GGUF weights, a file" in customer.refused(ModelMissing, "model.gguf").message
@@ -180,5 +201,6 @@ def test_a_model_for_something_else_is_told_before_its_weights_come(
     hub: HubServer, customer: Customer, changes: dict[str, bytes | None], kind: Any, words: str
 ) -> None:
     offer(hub, offered(changes=changes))
-    assert words in customer.refused(ModelUnusable, kind=kind).message
+    error = customer.refused(ModelUnusable, kind=kind)
+    assert words in error.message and "at the source" not in error.hint
     assert hub.bytes_sent(W) == 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import ModelDamaged
+from app.errors import ModelDamaged, ModelUnusable
 from app.models.kinds import check, kind_of
 from tests.models import parts
 from tests.models.known import LLAMA_3_8B
@@ -55,7 +55,7 @@ def test_the_kind_is_found_out(tmp_path: Path, config: dict[str, Any], files: di
     ],
 )
 def test_a_model_for_something_else_is_refused(tmp_path: Path, config: dict[str, Any], kind: Any, words: str) -> None:
-    with pytest.raises(ModelDamaged, match=words) as caught:
+    with pytest.raises(ModelUnusable, match=words) as caught:
         check(folder_of(tmp_path / "model", config), kind)
     assert caught.value.hint
 

@@ -101,7 +101,7 @@ class ModelScopeSource:
                 name,
                 self.label,
                 page,
-                token=bool(self._token),
+                token=bool(api.legacy.token),  # also one of the environment or a login
                 known=bool(file),
                 file=file,
                 wait=float(getattr(error, "retry_after", None) or 0),

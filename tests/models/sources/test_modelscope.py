@@ -135,6 +135,13 @@ def test_the_right_token_opens_and_goes_to_no_cdn_and_no_file(
     assert b"ms-member" not in kept and "ms-member" not in f"{caplog.text} {done}"
 
 
+def test_a_token_of_the_environment_that_is_not_accepted_is_named(
+    modelscope: ModelScopeServer, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELSCOPE_API_TOKEN", "ms-wrong")
+    assert "unset MODELSCOPE_API_TOKEN" in customer.refused(ModelGated, source="modelscope").hint
+
+
 def test_a_token_of_the_hub_is_not_sent_to_modelscope(
     modelscope: ModelScopeServer, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import DiskFull
 from app.models.folder import NOTES
-from app.models.kinds import Kind, check_kind, kind_of
+from app.models.kinds import Kind, check, check_kind, kind_of
 from app.models.manifest import Manifest, read_manifest
 from app.models.meter import Meter
 from app.models.selection import check_index, check_names, is_small, select
@@ -59,7 +59,7 @@ class Download:
 
         Raises:
             DownloadError: it did not come whole; what came is kept.
-            ModelDamaged: its configuration cannot be read, or tells of a model for something else.
+            ModelDamaged: it is no model that can be loaded; one that was whole here before stays.
         """
         if self._all:
             check_names(self._listing.name, self._files, self._listing.files, allow_pickle=allow_pickle)
@@ -87,7 +87,26 @@ class Download:
         finally:
             self.came = meter.came
         with writing(self._folder):
+            if self._all and self._aside.is_dir():
+                self._check_next(manifest)
             self._finish(manifest)
+
+    def _check_next(self, manifest: Manifest) -> None:
+        """Whether the new state is a model too, before it takes the place of one that works.
+
+        Raises:
+            ModelDamaged, ModelUnusable: it is not.
+        """
+        whole = self._folder / NOTES / "whole"
+        shutil.rmtree(whole, ignore_errors=True)
+        for file in self._files:
+            (whole / file.path).parent.mkdir(parents=True, exist_ok=True)
+            _link(self._newest(file.path), whole / file.path)
+        manifest.write(whole)
+        try:
+            check(whole, self._kind or kind_of(whole))
+        finally:
+            shutil.rmtree(whole, ignore_errors=True)
 
     def _manifest(self, name: str, command: str) -> Manifest:
         made = Manifest(name, self._source.label, self._listing.commit, command)
@@ -179,9 +198,10 @@ class Download:
             os.replace(self._aside / path, self._folder / path)
         for path in wanted:
             manifest.note(self._folder, path, manifest.files[path].sha256)
-        manifest.leftover, manifest.complete = [], True
+        before = self._before
+        manifest.leftover, manifest.complete = [], self._all or before is None or before.complete
         manifest.write(self._folder)
-        for left in (self._parts, self._aside):
+        for left in (self._parts, self._aside) if manifest.complete else ():
             shutil.rmtree(left, ignore_errors=True)
 
     def _let_go(self, manifest: Manifest) -> None:
@@ -214,6 +234,14 @@ class Download:
                 f" where {free / _GB:.1f} GB are free.",
                 "Make room there, or choose another disk with --to or MODELS_DIR.",
             )
+
+
+def _link(file: Path, place: Path) -> None:
+    """Show ``file`` at ``place`` as well, without a copy."""
+    try:
+        os.link(file, place)
+    except OSError:  # a file system without such links
+        os.symlink(file, place)
 
 
 def _size(path: Path) -> int:

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from app.config import ROOT
-from app.errors import SourceUnavailable
+from app.errors import ModelMissing, ModelUnusable, SourceUnavailable
 from app.models import find
 from app.models.folder import NOTES
+from tests.models import parts
 from tests.models.customer import Customer, at, contents, offered
 from tests.models.customer import customer as customer
 from tests.models.faults import ALWAYS, Fault
@@ -254,3 +255,31 @@ def test_what_was_changed_here_is_mended(hub: HubServer, customer: Customer) -> 
     done = customer.fetch()
     assert contents(folder) == FILES
     assert done.came == len(FILES[W]) + len(FILES["config.json"])
+
+
+def test_a_new_state_that_is_no_model_leaves_the_one_that_works(hub: HubServer, customer: Customer) -> None:
+    folder = customer.fetch().folder
+    for broken in ({W: parts.POINTER}, {"config.json": b'{"architectures": ["BertForSequenceClassification"]}'}):
+        hub.repos["org/model"].push({**offered(seed=1), **broken})
+
+        customer.refused(ModelUnusable, kind="chat")
+
+        assert contents(folder) == FILES
+        assert find("org/model", shelf=customer.shelf) == folder
+    hub.repos["org/model"].push(offered(seed=1))
+    assert contents(customer.fetch().folder) == offered(seed=1)
+    assert not (folder / NOTES / "whole").exists() and not (folder / NOTES / "next").exists()
+
+
+def test_a_choice_of_files_does_not_pass_a_half_model_for_a_whole_one(hub: HubServer, customer: Customer) -> None:
+    break_off(hub)
+    customer.refused(SourceUnavailable)
+    hub.clear()
+    before = hub.bytes_sent(W)
+
+    customer.fetch(include=("README.md",))
+
+    with pytest.raises(ModelMissing, match="never fetched to its end"):
+        find("org/model", shelf=customer.shelf)
+    assert contents(customer.fetch().folder) == FILES
+    assert hub.bytes_sent(W) - before < len(FILES[W])

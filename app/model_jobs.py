@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from app.inventory import ModelHere, models_here, remove_model
+from app.engines.registry import check_name, create, with_model
+from app.errors import ModelMissing, Offline
+from app.inventory import ENGINES, ModelHere, models_here, remove_model
 from app.jobs import Job, JobBoard
-from app.models import Fetched, FetchRequest, fetch
+from app.models import Fetched, FetchRequest, fetch, find
+from app.models.names import is_name
 
 if TYPE_CHECKING:
     from app.config import Settings
@@ -25,12 +29,35 @@ class ModelJobs:
     def start_fetch(self, request: FetchRequest) -> Job[Fetched]:
         """Have a model on this disk; a job that is cancelled keeps what came."""
 
-        def work(on_progress: OnProgress) -> Fetched:
-            done = fetch(request, self._settings, on_progress)
-            self._switch.forget_choices()  # an engine that lacked this model may be ready now
-            return done
+        return self._fetches.start(request.name, lambda on_progress: self._fetch(request, on_progress))
 
-        return self._fetches.start(request.name, work)
+    def bring(self, name: str, model: str | None, on_progress: OnProgress) -> None:
+        """Fetch what a switch to the engine ``name`` wants: ``model``, or the one of the settings.
+
+        Nothing is done where it is here, where the engine lacks more than it, and while OFFLINE is set.
+
+        Raises:
+            ConfigError: no engine has this name, or it takes no model.
+            DownloadError: it is not to be had, or did not come whole.
+        """
+        engine = check_name(name)
+        if engine not in ENGINES:
+            return
+        settings = with_model(self._settings, engine, model)
+        wanted = settings.hf_model if engine == "hf" else settings.vllm_model_path
+        try:
+            find(wanted, shelf=settings.models_folder)
+            return
+        except ModelMissing as error:
+            missing = error
+        if create(engine, settings).check().detail == missing.message and is_name(wanted):
+            with suppress(Offline):  # the switch then says what is missing
+                self._fetch(FetchRequest(wanted, kind="chat"), on_progress)
+
+    def _fetch(self, request: FetchRequest, on_progress: OnProgress) -> Fetched:
+        done = fetch(request, self._settings, on_progress)
+        self._switch.forget_choices()  # an engine that lacked this model may be ready now
+        return done
 
     def jobs(self) -> list[Job[Fetched]]:
         """Running and recent fetches, newest first."""

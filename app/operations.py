@@ -142,7 +142,7 @@ def switch(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     name, model = args["engine"], args.get("model")
     if name != AUTO and (fit := service.switch.memory(name, model)):
         yield {"note": f"{name} {fit.sentence()}."}
-    yield from _with_progress(lambda on_progress: service.switch.use(name, model, on_progress))
+    yield from _with_progress(lambda on_progress: service.use(name, model, on_progress))
 
 
 def pull(service: Service, args: dict[str, Any]) -> Iterator[Event]:

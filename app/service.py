@@ -181,7 +181,15 @@ class Service:
 
     def start_switch(self, name: str, model: str | None = None) -> Job[EngineStatus]:
         """Make another engine the live one, in the background."""
-        return self._switches.start(name, lambda on_progress: self.switch.use(name, model, on_progress))
+        return self._switches.start(name, lambda on_progress: self.use(name, model, on_progress))
+
+    def use(self, name: str, model: str | None, on_progress: OnProgress) -> EngineStatus:
+        """Make another engine the live one; a model that is not on this disk is fetched first.
+
+        Raises as :meth:`EngineSwitch.use` and :meth:`ModelJobs.bring` do.
+        """
+        self.models.bring(name, model, on_progress)
+        return self.switch.use(name, model, on_progress)
 
     def start_pull(self, model: str) -> Job[EngineStatus]:
         """Have Ollama fetch a model, in the background."""

@@ -44,6 +44,14 @@ def parse(text: str) -> Reference:
     return Reference(match["name"], match["revision"] or "")
 
 
+def is_name(text: str) -> bool:
+    """Whether :func:`parse` takes it; a folder's path is none."""
+    try:
+        return bool(parse(text))
+    except ModelNotOffered:
+        return False
+
+
 def _of_page(text: str) -> Reference:
     address = split(text)
     parts = [unquote(part) for part in address.path.split("/") if part]

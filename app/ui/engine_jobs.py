@@ -22,6 +22,7 @@ _STAGES = {
     "draining": "loading.draining",
     "closing": "loading.closing",
     "pulling": "loading.pulling",
+    "fetching": "loading.fetching",
 }
 
 

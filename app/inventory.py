@@ -64,6 +64,11 @@ class ModelHere:
         """Whether all of it is here, as far as sizes tell."""
         return not self.problem
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether its files go with it: those of a folder that was registered and not fetched stay."""
+        return self.place != "registered" or (self.path / NOTES).is_dir()
+
     def as_dict(self) -> dict[str, Any]:
         """The keys that programs rely on."""
         plain = ("name", "place", "kind", "size", "complete", "problem", "hint", "quantization", "dtype", "parameters")
@@ -119,8 +124,7 @@ def remove_model(settings: Settings, name: str, live: str = "") -> tuple[ModelHe
             pass
     if place == "registered":
         forget(settings.models_folder, chosen)
-    gone = place != "registered" or (folder / NOTES).is_dir()
-    if gone:
+    if gone := model.is_ours:
         _delete(repository(chosen) if place == "cache" else folder)
     return model, gone
 

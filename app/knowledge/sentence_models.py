@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import EmbedderUnavailable, HotswapError, ModelDamaged, ModelMissing, RerankerUnavailable
-from app.models import find, inspect
+from app.models import find, inspect, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,7 @@ EMBEDDING = Kind(
     "an embedding model", "EMBEDDING_MODEL", "--embedding", "Qwen/Qwen3-Embedding-0.6B", EmbedderUnavailable
 )
 RERANKER = Kind("a reranker", "RERANKER_MODEL", "--reranker", "BAAI/bge-reranker-v2-m3", RerankerUnavailable)
+_NOUNS = {"embedding": EMBEDDING.noun, "reranker": RERANKER.noun, "chat": "a language model"}
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,12 @@ def find_whole(kind: Kind, name: str, allowed: Allowed) -> Path:
         folder = _find(kind, name, allowed.shelf)
         parts = _parts(folder)
         facts = inspect(folder) if (folder / "config.json").is_file() else None
-        what = _what_it_is(folder, bool(parts), facts.architecture if facts else "")
+        real = kind_of(folder)
     except (ModelMissing, ModelDamaged) as error:
         raise kind.error(error.message, _FETCH.sub(rf"\1 {kind.option}`", error.hint)) from None
-    if (what == RERANKER.noun) != (kind is RERANKER):
+    if (real == "reranker") != (kind is RERANKER):
         hint = f"Set {kind.setting} to {kind.noun}, such as {kind.example}."
-        raise kind.error(f"{name} is {what}, not {kind.noun}.", hint)
+        raise kind.error(f"{name} is {_NOUNS[real]}, not {kind.noun}.", hint)
     pickled = (facts is not None and facts.pickled) or any(map(_has_only_pickles, parts))
     if pickled and not allowed.allow_pickle:
         raise kind.error(
@@ -123,19 +124,6 @@ def _parts(folder: Path) -> list[Path]:
         return [folder / str(part["path"]) for part in json.loads(listed.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError, KeyError):
         raise ModelDamaged(f"{listed} cannot be read.", f"Fetch or copy the whole model to {folder} again.") from None
-
-
-def _what_it_is(folder: Path, has_parts: bool, architecture: str) -> str:
-    if has_parts:
-        try:
-            noted = json.loads((folder / "config_sentence_transformers.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # models made before there was such a file
-            noted = {}
-        is_reranker = isinstance(noted, dict) and noted.get("model_type") == "CrossEncoder"
-        return RERANKER.noun if is_reranker else EMBEDDING.noun
-    if architecture.endswith("ForSequenceClassification"):
-        return RERANKER.noun
-    return "a language model" if architecture.endswith(("ForCausalLM", "ForConditionalGeneration")) else EMBEDDING.noun
 
 
 def _has_only_pickles(part: Path) -> bool:

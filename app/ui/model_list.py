@@ -9,7 +9,6 @@ import streamlit as st
 from app.errors import HotswapError
 from app.inventory import ModelHere
 from app.models import FetchRequest, Kind
-from app.models.folder import NOTES
 from app.schema import EngineStatus
 from app.service import Service
 from app.sizes import size
@@ -107,7 +106,7 @@ class _Row:
         model = self._model
         with st.container(border=True, key="confirm-model"):
             values = {"name": plain(model.name), "size": size(model.size), "path": plain(str(model.path))}
-            lines = [t("models.confirm" if _is_ours(model) else "models.confirm_forget", **values)]
+            lines = [t("models.confirm" if model.is_ours else "models.confirm_forget", **values)]
             if model.place == "cache":
                 lines.append(t("models.confirm_cache"))
             if model.set_as:
@@ -117,11 +116,6 @@ class _Row:
                 label, args = t("models.remove"), (self._service, model)
                 st.button(label, key="confirm-model-remove", type="primary", on_click=_remove, args=args)
                 st.button(t("models.keep"), key="confirm-model-keep", on_click=_removal_ended)
-
-
-def _is_ours(model: ModelHere) -> bool:
-    """Whether its files go with it: those of a folder that was only registered stay."""
-    return model.place != "registered" or (model.path / NOTES).is_dir()
 
 
 @callback

@@ -116,7 +116,7 @@ def test_a_fetched_model_that_was_copied_here_is_verified_and_whole(
     at(customer, hub.url, offline=True)
 
     customer.fetch("org/model" if place == "shelf" else str(copy))
-    [listed] = models_here(customer.settings)
+    [listed] = models_here(customer.settings.model_copy(update={"offline": False}))
     assert (listed.path, listed.problem) == (copy, "")
 
     weights = bytearray((copy / W).read_bytes())

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from app import offline
+from app.offline import guard
+
 
 class ForeignConnection(RuntimeError):
     """A connection, or the look-up of a name, that would leave this machine."""
@@ -26,6 +29,10 @@ def is_local(host: object) -> bool:
     except ValueError:
         return False
     return address.is_loopback or address.is_unspecified
+
+
+def _not_here(*_: object) -> None:
+    raise AssertionError("OFFLINE would hold for every test after this one: try it in a process of its own")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,6 +69,8 @@ def foreign_connections() -> Iterator[list[str]]:
         patch.setattr(socket.socket, "connect", guarded_connect)
         patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
         patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+        patch.setattr(guard, "put_up", _not_here)
+        patch.setattr(offline, "_set_offline", _not_here)
         yield tried
 
 

@@ -5,6 +5,8 @@ import socket
 import httpx
 import pytest
 
+from app import offline
+from app.config import load_settings
 from tests.plugins.no_network import ForeignConnection, is_local
 
 
@@ -52,6 +54,11 @@ def test_connect_ex_is_guarded_too(foreign_connections: list[str]) -> None:
 def test_a_reserved_name_is_unknown_without_asking_the_network() -> None:
     with pytest.raises(httpx.ConnectError):
         httpx.get("http://no-such-host.invalid/")
+
+
+def test_offline_is_for_processes_of_their_own() -> None:
+    with pytest.raises(AssertionError, match="every test after this one"):
+        offline.prepare(load_settings(offline=True))
 
 
 def test_a_swallowed_attempt_fails_the_test(

@@ -29,7 +29,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from app import config_print, config_vllm, config_vllm_profiles
 from app.config_errors import explain, shown_value, where_to_correct
 from app.config_file import FileSource, expanded
-from app.config_llm import EngineName, LLMSection, engine_name
+from app.config_llm import EngineName, LLMSection, engine_name, http_address
 from app.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,9 +68,11 @@ class Settings(BaseSettings):
         8192, ge=512, description="Ollama's context window in tokens; a larger one takes more memory"
     )
     vllm_base_url: str = Field(
-        "", description="address of a vLLM (OpenAI-compatible) server, such as http://127.0.0.1:8000/v1"
+        "",
+        description="address of a vLLM (OpenAI-compatible) server, such as http://127.0.0.1:8000/v1; several, with"
+        " commas between them, share the work",
     )
-    vllm_model: str = Field("", description="the model to ask that server for; empty: the one it serves")
+    vllm_model: str = Field("", description="the model to ask for there; empty: the one that is served")
     vllm_api_key: str = Field("", repr=False, description="the key of that server, where it wants one")
     vllm_model_path: str = Field("", description="hub id or folder of the model for vLLM in this process")
     vllm_config: dict[str, Any] = Field(
@@ -131,7 +133,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is logged to stderr")
     log_file: Path | None = Field(None, description="a file that gets the log as well")
     llm: LLMSection = Field(
-        default_factory=LLMSection, description="the engine (provider) and how it is asked to write (params)"
+        default_factory=LLMSection,
+        description="the engine (provider), vLLM servers and how they share the work (routes; see routes.md), and how"
+        " an engine is asked to write (params)",
     )
 
     @property
@@ -179,12 +183,15 @@ class Settings(BaseSettings):
             raise ValueError(f"is {shown_value('device', value)}, but must be auto, cpu, cuda, cuda:NUMBER or mps")
         return value.lower()
 
-    @field_validator("ollama_base_url", "vllm_base_url", "hf_endpoint")
+    @field_validator("ollama_base_url", "hf_endpoint")
     @classmethod
     def _is_http_address(cls, value: str) -> str:
-        if value and not value.startswith(("http://", "https://")):
-            raise ValueError(f"is {shown_value('address', value)}, but must begin with http:// or https://")
-        return value.rstrip("/")
+        return http_address(value)
+
+    @field_validator("vllm_base_url")
+    @classmethod
+    def _are_http_addresses(cls, value: str) -> str:
+        return ",".join(http_address(url) for part in value.split(",") if (url := part.strip()))
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -24,20 +24,22 @@ def explain(problem: Mapping[str, Any], settings: type[BaseModel]) -> str:
     where = [str(part) for part in problem["loc"]]
     if "[key]" in where:  # a name inside a mapping is no text; its owner is told
         where = where[: where.index("[key]") - 1]
-    model, field = _look_up(settings, where)
+    model, field, kind = _look_up(settings, where)
     key = shown_key(where)
+    if problem["type"] == "missing":
+        return f"{key} is missing."
     if problem["type"] == "extra_forbidden":
         return f"{key} is no setting{did_you_mean(where[-1], model.model_fields)}."
     if problem["type"] == "value_error":
         return f"{key} {problem['ctx']['error']}."
     names = _names(field)
     near = did_you_mean(str(problem["input"]), names, otherwise=False) if names else ""
-    return f"{key} is {shown_value(key, problem['input'])}, but must be {_allowed(field)}{near}."
+    return f"{key} is {shown_value(key, problem['input'])}, but must be {_allowed(field, kind)}{near}."
 
 
 def shown_key(where: list[str]) -> str:
     """The key as its user writes it: ``LOG_LEVEL``, ``llm.params.timeout``."""
-    return where[0].upper() if len(where) == 1 else ".".join([where[0].lower(), *where[1:]])
+    return where[0].upper() if len(where) == 1 and where[0] != "llm" else ".".join([where[0].lower(), *where[1:]])
 
 
 def shown_value(key: str, value: object) -> str:
@@ -79,14 +81,18 @@ def where_to_correct(path: Path | None) -> str:
     return f"Correct it in {place}; config.example.yaml lists every setting."
 
 
-def _look_up(settings: type[BaseModel], where: list[str]) -> tuple[type[BaseModel], FieldInfo | None]:
-    """The innermost section on the way to a key, and the field there, None for an unknown one."""
-    model, field = settings, None
+def _look_up(settings: type[BaseModel], where: list[str]) -> tuple[type[BaseModel], FieldInfo | None, Any]:
+    """The innermost section on the way to a key, the field there (None for an unknown one), and the type it takes."""
+    model, field, kind = settings, None, cast(Any, settings)
     for name in where:
-        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            model = field.annotation
+        if get_origin(kind) is dict:  # a name that its user chose, and its section
+            field, kind = None, get_args(kind)[1]
+            continue
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            model = kind
         field = model.model_fields.get(name)
-    return model, field
+        kind = field.annotation if field else None
+    return model, field, kind
 
 
 def _names(field: FieldInfo | None) -> tuple[str, ...]:
@@ -99,10 +105,10 @@ def _options(annotation: Any) -> list[Any]:
     return list(get_args(annotation)) if get_origin(annotation) in (Union, UnionType) else [annotation]
 
 
-def _allowed(field: FieldInfo | None) -> str:
+def _allowed(field: FieldInfo | None, kind: Any) -> str:
     if names := _names(field):
         return any_of(names)
-    kind = _options(field.annotation)[0] if field else Any
+    kind = _options(kind)[0]
     if kind in (int, float):
         return f"a {'whole ' if kind is int else ''}number{bounds(_limits(field))}"
     if kind is bool:

@@ -126,8 +126,20 @@ class Timings:
 
 
 @dataclass(frozen=True)
+class RouteTry:
+    """A server that was asked for an answer, and what came of it: ``answered``, or why not; ``ms`` until then."""
+
+    route: str
+    outcome: str
+    ms: float
+
+
+@dataclass(frozen=True)
 class Answer:
-    """A finished answer. ``query`` is the question as it was searched, history folded in."""
+    """A finished answer. ``query`` is the question as it was searched, history folded in.
+
+    ``routes`` are the servers that were asked, in turn, where the engine has any.
+    """
 
     answer: str
     engine: str
@@ -137,6 +149,7 @@ class Answer:
     query: str
     citations: tuple[Citation, ...] = ()
     timings: Timings = Timings()
+    routes: tuple[RouteTry, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The keys that programs rely on."""
@@ -145,6 +158,7 @@ class Answer:
             **data,
             "citations": [citation.as_dict() for citation in self.citations],
             "timings": asdict(self.timings),
+            "routes": [asdict(route) for route in self.routes],
         }
 
 
@@ -227,6 +241,34 @@ class EngineStatus:
     model: str = ""
     detail: str = ""
     hint: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The keys that programs rely on."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class RouteStatus:
+    """One server of the engine ``vllm_openai`` as it is now. ``state``: ``in``, ``busy``, ``out``, ``misconfigured``.
+
+    ``since_s``: seconds since it went out or came back, None while it has always been in. ``ttft_ms``: to the first
+    token, a moving average. ``problem``: what is odd about it, though it may answer.
+    """
+
+    name: str
+    url: str
+    model: str
+    state: str
+    reason: str
+    since_s: float | None
+    ejections: int
+    ttft_ms: float | None
+    in_flight: int
+    answered: int
+    weight: float
+    tier: int
+    fallback: bool
+    problem: str
 
     def as_dict(self) -> dict[str, Any]:
         """The keys that programs rely on."""

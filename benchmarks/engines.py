@@ -34,7 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 from app.config import load_settings  # noqa: E402
 from app.engines.registry import create  # noqa: E402
-from app.engines.vllm_openai import api_url  # noqa: E402
+from app.engines.routing.routes import api_url  # noqa: E402
 from tests.engines import servers, tiny_model  # noqa: E402
 from tests.product import free_port  # noqa: E402
 

@@ -43,14 +43,14 @@ def on_this_machine(url: str) -> bool:
         return False
 
 
-def check_offline(settings: Settings, setting: str) -> None:
-    """Raises EngineUnavailable where OFFLINE is set and the address in ``setting`` is another machine's."""
+def check_offline(settings: Settings, url: str, setting: str) -> None:
+    """Raises EngineUnavailable where OFFLINE is set and ``url``, of the setting ``setting``, is another machine's."""
     try:
-        host = httpx.URL(getattr(settings, setting)).host
+        host = httpx.URL(url).host
     except httpx.InvalidURL:
         return  # no address at all, which client_options tells
     if settings.offline and not guard.is_here(host):
-        hint = f"Unset OFFLINE, or set {setting.upper()} to a server on this machine."
+        hint = f"Unset OFFLINE, or set {setting} to a server on this machine."
         raise EngineUnavailable(guard.words(host), hint)
 
 

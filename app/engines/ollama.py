@@ -106,7 +106,7 @@ class OllamaEngine:
         return built
 
     def _look(self) -> OllamaModel:
-        check_offline(self._settings, "ollama_base_url")
+        check_offline(self._settings, self._settings.ollama_base_url, "OLLAMA_BASE_URL")
         self._found = self._pick(list_models(self._url))
         return self._found
 

@@ -1,185 +1,150 @@
-"""One OpenAI-compatible server, such as vLLM's: what it serves and whether it can answer."""
+"""OpenAI-compatible servers, such as vLLM's: what they serve, whether any can answer, and one model over them all."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import threading
 from typing import TYPE_CHECKING
 
-import httpx
-
 from app.engines.base import DEFAULT_CONTEXT_WINDOW
-from app.engines.http import check_offline, error_text, fetch, shown
-from app.errors import EngineError, EngineUnavailable, ModelMissing
-from app.schema import EngineStatus, OnProgress, Progress
+from app.engines.http import shown
+from app.engines.routing.routes import routes_of
+from app.engines.routing.survey import Look, look
+from app.errors import EngineError, EngineUnavailable
+from app.schema import EngineStatus, OnProgress, Progress, RouteStatus
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
     from app.config import Settings
+    from app.engines.routing.chat import RoutedChatModel
+    from app.engines.routing.router import Router
 
-START_HINT = "Start one with `python -m app vllm-serve`, or correct VLLM_BASE_URL."
-SEE_LOG = "See the server's log."
+log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class ServedModel:
-    """A model that the server offers; ``window`` is its context in tokens, where it tells."""
-
-    name: str
-    window: int | None
+NOT_CONFIGURED = "No vLLM server is set."
+START_HINT = (
+    "Start one with `python -m app vllm-serve` and set VLLM_BASE_URL to it, such as http://127.0.0.1:8000/v1."
+)
 
 
 class VllmOpenAIEngine:
-    """The engine ``vllm_openai``: settings VLLM_BASE_URL, VLLM_MODEL, VLLM_API_KEY and ``llm.params``."""
+    """The engine ``vllm_openai``: settings VLLM_BASE_URL, VLLM_MODEL, VLLM_API_KEY and the section ``llm``."""
 
     name = "vllm_openai"
     in_process = takes_memory = False
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._url = api_url(settings.vllm_base_url)
-        self._found: ServedModel | None = None
-        self._built: tuple[str, BaseChatModel] | None = None
+        self._routes = routes_of(settings)
+        self._looks: tuple[Look, ...] = ()
+        self._router: Router | None = None
+        self._chat: RoutedChatModel | None = None
+        self._lock = threading.Lock()
 
     def check(self) -> EngineStatus:
-        """Ready when the server answers and serves the model."""
+        """Ready when one of the servers answers and serves its model."""
         try:
-            model = self._look()
+            found = self._look()
         except EngineError as error:
             return EngineStatus(self.name, False, self._settings.vllm_model, error.message, error.hint)
-        return EngineStatus(self.name, True, model.name, f"{model.name} at {shown(self._url)}")
+        model = found[0].served.name if found[0].served else ""
+        if len(self._routes) == 1:
+            return EngineStatus(self.name, True, model, f"{model} at {shown(self._routes[0].url)}")
+        names = ", ".join(each.route.name for each in found)
+        detail = f"{model}: {len(found)} of {len(self._routes)} routes can answer ({names})"
+        return EngineStatus(self.name, True, model, detail)
 
     @property
     def loaded(self) -> bool:
-        """Whether a client was built; the model itself is the server's."""
-        return self._built is not None
+        """Whether a client was built; the models themselves are the servers'."""
+        return self._chat is not None
 
     def memory(self) -> None:
-        """The server's own affair."""
+        """The servers' own affair."""
 
     def load(self, on_progress: OnProgress) -> None:
-        """One token: a server lists its models also while it cannot answer.
+        """One token: a server lists its models also while it cannot answer. What is odd about a route is logged.
 
         Raises:
-            EngineError: it does not answer.
+            EngineError: none answers.
         """
-        if not self.loaded:
-            on_progress(Progress("loading", item=self.name, detail=shown(self._url)))
-            self.chat_model().invoke("Hi", max_tokens=1)
+        if self.loaded:
+            return
+        on_progress(Progress("loading", item=self.name, detail=", ".join(shown(route.url) for route in self._routes)))
+        self._look()
+        for each in self._looks:
+            if odd := each.problem or (each.error.message if each.error else ""):
+                log.warning("route %s (%s): %s", each.route.name, shown(each.route.url), odd)
+        self.chat_model().invoke("Hi", max_tokens=1)
 
-    def chat_model(self) -> BaseChatModel:
-        """The model that VLLM_MODEL names, else the first that the server offers.
+    def chat_model(self) -> RoutedChatModel:
+        """The model over all routes.
 
         Raises:
-            EngineUnavailable, ModelMissing: no server is set, or VLLM_MODEL is empty and none can be found.
+            EngineUnavailable, ModelMissing: no server is set, or no model is named and none can be found.
         """
-        if not self._url:
-            raise _not_configured()
-        check_offline(self._settings, "vllm_base_url")
-        name = self._settings.vllm_model or (self._found or self._look()).name
-        built = self._built
-        if built is None or built[0] != name:
-            from app.engines.vllm_openai_chat import build
+        router = self.router()
+        if not any(live.model and not live.route.refusal for live in router.routes):
+            self._look()
+        if self._chat is None:
+            from app.engines.routing.chat import RoutedChatModel
 
-            built = self._built = (name, build(name, self._url, self._settings))
-        return built[1]
+            params = self._settings.llm.params
+            options = {"temperature": params.temperature, "top_p": params.top_p, "max_tokens": params.max_tokens}
+            self._chat = RoutedChatModel(router=router, options=options)
+        return self._chat
 
     def context_window(self) -> int:
-        """The server's ``max_model_len``, where it tells."""
+        """The smallest ``max_model_len`` of those that share the work, where they tell."""
         try:
-            model = self._found or self._look()
+            found = [each for each in self._looks if each.served] or self._look()
         except EngineError:
             return DEFAULT_CONTEXT_WINDOW
-        return model.window or DEFAULT_CONTEXT_WINDOW
+        sharing = [each for each in found if not each.route.rank[0]] or found
+        windows = [each.served.window for each in sharing if each.served and each.served.window]
+        return min(windows, default=DEFAULT_CONTEXT_WINDOW)
+
+    def routes(self) -> tuple[RouteStatus, ...]:
+        """Every server as it is now; empty where none is set."""
+        return self.router().statuses() if self._routes else ()
+
+    def router(self) -> Router:
+        """What the routes share, built on first use. Raises EngineUnavailable where no server is set."""
+        if not self._routes:
+            raise EngineUnavailable(NOT_CONFIGURED, START_HINT)
+        with self._lock:
+            if self._router is None:
+                from app.engines.routing.router import Router
+
+                self._router = Router(self._routes, self._settings.llm)
+                self._learn(self._router)
+            return self._router
 
     def close(self) -> None:
-        """Forgets the model; its memory is the server's own affair."""
-        self._built = None
+        """Ends the work in the background; the models' memory is the servers' own affair."""
+        router, self._router, self._chat = self._router, None, None
+        if router is not None:
+            router.close()
 
-    def _look(self) -> ServedModel:
-        self._found = None
-        check_offline(self._settings, "vllm_base_url")
-        models = list_models(self._url, self._settings.vllm_api_key)
-        wanted = self._settings.vllm_model
-        self._found = next((model for model in models if wanted in ("", model.name)), None)
-        if self._found is None:
-            raise missing(wanted, models)
-        return self._found
+    def _look(self) -> list[Look]:
+        """The looks at servers that can answer, those that are asked first before the others.
 
+        Raises EngineError where none can.
+        """
+        if not self._routes:
+            raise EngineUnavailable(NOT_CONFIGURED, START_HINT)
+        self._looks = look(self._routes)
+        if self._router is not None:
+            self._learn(self._router)
+        if found := [each for each in self._looks if each.served]:
+            return sorted(found, key=lambda each: each.route.rank)
+        errors = [each.error for each in self._looks if each.error]
+        if len(errors) == 1:
+            raise errors[0]
+        reasons = "; ".join(f"{each.route.name}: {each.error.message}" for each in self._looks if each.error)
+        raise type(errors[0])(f"No route can answer: {reasons}", "See `python -m app health`.")
 
-def api_url(base: str) -> str:
-    """``base`` with the ``/v1`` that the API's paths begin with; empty stays empty."""
-    return base if not base or base.endswith("/v1") else f"{base}/v1"
-
-
-def missing(wanted: str, models: list[ServedModel]) -> ModelMissing:
-    """The error that says what the server offers instead."""
-    names = ", ".join(model.name for model in models)
-    if not names:
-        return ModelMissing("The server at VLLM_BASE_URL serves no model.", START_HINT)
-    hint = f"Set VLLM_MODEL to {names}, or leave it empty."
-    return ModelMissing(f"The server at VLLM_BASE_URL does not serve {wanted}.", hint)
-
-
-def list_models(url: str, key: str) -> list[ServedModel]:
-    """What the server at ``url`` offers.
-
-    Raises:
-        EngineUnavailable: no server is set, it is down or slow, wants another key, or is another kind.
-    """
-    if not url:
-        raise _not_configured()
-    try:
-        reply = fetch("GET", f"{url}/models", headers={"Authorization": f"Bearer {key}"} if key else None)
-    except httpx.HTTPError as error:
-        raise unreachable(url, error) from error
-    try:
-        if reply.status_code == 200:
-            return [_served(item) for item in reply.json()["data"]]
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise no_api(url) from None
-    raise refused(url, reply.status_code, error_text(reply.text), key)
-
-
-def _served(item: dict[str, object]) -> ServedModel:
-    window = item.get("max_model_len")
-    return ServedModel(str(item["id"]), window if isinstance(window, int) and window > 0 else None)
-
-
-def _not_configured() -> EngineUnavailable:
-    return EngineUnavailable(
-        "No vLLM server is set.",
-        "Start one with `python -m app vllm-serve` and set VLLM_BASE_URL to it, such as http://127.0.0.1:8000/v1.",
-    )
-
-
-def no_api(url: str) -> EngineUnavailable:
-    """Something else answers at this address."""
-    return EngineUnavailable(f"What answers at {shown(url)} is no OpenAI-compatible server.", START_HINT)
-
-
-def unreachable(url: str, error: Exception) -> EngineUnavailable:
-    """No connection, or no answer in time."""
-    if isinstance(error, httpx.TimeoutException):
-        hint = "It may still be loading: try again soon, or see its log."
-        return EngineUnavailable(f"The server at {shown(url)} does not answer.", hint)
-    return EngineUnavailable(f"No server runs at {shown(url)}.", START_HINT)
-
-
-def refused(url: str, status: int, text: str, key: str) -> EngineUnavailable:
-    """The server answered with an HTTP error; a key in its words is hidden."""
-    if status in (401, 403):
-        what = "VLLM_API_KEY is wrong" if key else "it wants a key"
-        return EngineUnavailable(
-            f"The server at {shown(url)} refuses us ({status}): {what}.",
-            "Set VLLM_API_KEY to the key that the server was started with (`--api-key`).",
-        )
-    if status in (404, 405):
-        return no_api(url)
-    words = hidden(text, key) or "no reason given"
-    return EngineUnavailable(f"The server at {shown(url)} failed ({status}): {words}", SEE_LOG)
-
-
-def hidden(text: str, key: str) -> str:
-    """``text`` without ``key``."""
-    return text.replace(key, "…") if key else text
+    def _learn(self, router: Router) -> None:
+        for each, live in zip(self._looks, router.routes, strict=False):  # there may be no looks yet
+            live.problem = each.problem
+            if each.served is not None:
+                live.model, live.window = each.served.name, each.served.window

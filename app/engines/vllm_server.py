@@ -12,7 +12,7 @@ import httpx
 
 from app.engines import reaper
 from app.engines.http import error_text, fetch
-from app.engines.vllm_openai import SEE_LOG, hidden
+from app.engines.routing.served import SEE_LOG, hidden
 from app.engines.vllm_server_faults import not_started
 from app.engines.vllm_server_log import ServerLog
 from app.engines.vllm_server_plan import ServerPlan

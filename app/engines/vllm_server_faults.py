@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import signal
 
+from app.engines.routing.served import SEE_LOG
 from app.engines.vllm_errors import death, start_error
-from app.engines.vllm_openai import SEE_LOG
 from app.errors import ConfigError, EngineUnavailable, HotswapError, OutOfMemory, PortInUse
 
 _PORT = re.compile(r"address already in use|Errno 98|Errno 48", re.IGNORECASE)

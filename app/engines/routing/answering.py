@@ -1,0 +1,283 @@
+"""One question on its way through the routes, until its answer is whole or nobody is left to give it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.engines.routing import learning, resume
+from app.engines.routing.exchange import Part, Patience
+from app.engines.routing.faults import Blame, Fault, Faults
+from app.engines.routing.hedging import SLOW, raced
+from app.engines.routing.live import LiveRoute
+from app.engines.routing.requests import Question
+from app.engines.routing.resume import Attempt, Said
+from app.engines.routing.seams import Diverged
+from app.engines.routing.stream import Stream
+from app.engines.routing.verdict import verdict
+from app.schema import RouteTry
+
+if TYPE_CHECKING:
+    from app.engines.routing.router import Router
+
+ANSWERED = "answered"
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 4.0
+"""Seconds before routes that were tried are tried again: doubling, with full jitter.
+
+Source: M. Brooker, Exponential Backoff and Jitter (AWS Architecture Blog, 2015).
+"""
+RESUMES = 20
+"""How often one answer may go on elsewhere."""
+WONDERING = 2.0
+"""Seconds for finding out, in the middle of an answer, how a server can go on with it."""
+READING = 600
+"""Characters of a prompt that even a slow server reads in a second."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How it ended: ``reason`` (``stop``, ``length``) or None where it broke off, and who was asked for it."""
+
+    reason: str | None
+    usage: tuple[int, int] | None
+    model: str
+    routes: tuple[RouteTry, ...]
+
+
+class Answering:
+    """Use :meth:`run` once, on the engines' loop."""
+
+    def __init__(self, router: Router, question: Question) -> None:
+        self._router = router
+        self._question = question
+        self._said = Said()
+        self._tried: set[LiveRoute] = set()
+        self._faults: list[tuple[LiveRoute, Fault]] = []
+        self._tries: list[RouteTry] = []
+        self._changes = 0  # of the route, since the last new word
+        self._rounds = 0  # of asking the same routes again, likewise
+        self._resumes = 0
+        self._desperate = False
+        self._asked: LiveRoute | None = None
+        self._attempt = Attempt("", {})
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._turn = self._clock()
+
+    async def run(self) -> AsyncGenerator[str | Part | End]:
+        """New text, other parts (calls of tools), and at last the End, where it broke off too.
+
+        Raises:
+            EngineError: no answer; IncompleteAnswer where a part of it has come.
+        """
+        self._router.retries.question()
+        self._router.hedges.question()
+        while (live := await self._next()) is not None:
+            self._asked, self._turn = live, self._clock()
+            before = len(self._said.text)
+            try:
+                async with aclosing(self._ask(live)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+                return
+            except Fault as fault:
+                live = self._asked
+                if learning.corrected(live, self._attempt, fault):
+                    continue
+                if fault.status == 404:
+                    fault, again = await learning.explained(live, fault)
+                    if again:
+                        continue
+                if len(self._said.text) > before:
+                    self._tried.clear()
+                    self._changes = self._rounds = 0
+                    self._resumes += 1
+                self._note(live, fault)
+                if self._is_final(fault):
+                    break
+        yield End(None, None, self._said.model, tuple(self._tries))
+        raise verdict(self._said.text, self._said.model, self._faults)
+
+    def _note(self, live: LiveRoute, fault: Fault) -> None:
+        self._router.note(live, fault)
+        self._tried.add(live)
+        self._changes += 1
+        self._faults.append((live, fault))
+        self._log(live, fault.reason)
+
+    def _log(self, live: LiveRoute, outcome: str) -> None:
+        self._tries.append(RouteTry(live.route.name, outcome, round((self._clock() - self._turn) * 1000, 1)))
+
+    def _is_final(self, fault: Fault) -> bool:
+        """Whether nobody else needs to be asked."""
+        if self._said.text:
+            return self._resumes > RESUMES or self._over
+        return fault.blame is Blame.ASKER or self._over
+
+    @property
+    def _end(self) -> float | None:
+        total = self._router.llm.deadlines.total
+        return None if total is None else self._began + total
+
+    @property
+    def _over(self) -> bool:
+        return self._end is not None and self._clock() >= self._end
+
+    # who is asked
+
+    async def _next(self) -> LiveRoute | None:
+        """Another one; where all were asked, after a pause, one that may do better now; None where nobody is left."""
+        live = self._choose()
+        while live is None and (pause := self._pause()) is not None:
+            await asyncio.sleep(pause)
+            self._rounds += 1
+            self._tried -= {tried for tried, fault in self._faults if fault.again}
+            live = self._choose()
+        if live is None and not self._desperate:
+            self._desperate = True
+            live = self._router.least_hopeless(self._tried, self._can)
+        return live if live is not None and self._may_ask(live) else None
+
+    def _choose(self) -> LiveRoute | None:
+        return self._router.choose(self._tried, self._question.key, self._can)
+
+    def _can(self, live: LiveRoute) -> bool:
+        return not self._said.text or resume.may_continue(self._question, self._said, live)
+
+    def _may_ask(self, live: LiveRoute) -> bool:
+        """A first change to a route that is well is free, or one death could lose answers; more have a budget."""
+        if not self._faults or (self._changes <= 1 and live.health.admitted and live not in self._tried):
+            return True
+        return self._router.retries.spend()
+
+    def _pause(self) -> float | None:
+        """Seconds until it is worth to ask again; None where it is not."""
+        again = [fault for live, fault in dict(self._faults).items() if fault.again and self._can(live)]
+        if not again or self._rounds >= self._router.llm.params.max_retries:
+            return None
+        seconds = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._rounds))
+        if all(fault.blame is Blame.BUSY for fault in again):
+            seconds = max(seconds, min(fault.wait or 0.0 for fault in again))
+        too_late = self._end is not None and self._clock() + seconds >= self._end
+        return None if too_late else seconds
+
+    def _patience(self, live: LiveRoute) -> Patience:
+        """Where somebody else could answer, nobody waits for long."""
+        limits, longest = self._router.llm.deadlines, live.route.timeout
+        others = self._router.choose({*self._tried, live}, self._question.key, self._can, peek=True) is not None
+        if not others and (live.health.admitted or len(self._router.routes) == 1):
+            return Patience(limits.connect, longest, longest, self._end)
+        reading = sum(len(str(message.get("content"))) for message in self._question.messages) / READING
+        first = max(limits.first_token, 5 * (live.ttft.value or 0.0), reading)
+        stall = max(limits.stall, 50 * (live.gap.value or 0.0))
+        return Patience(limits.connect, min(longest, first), min(longest, stall), self._end)
+
+    # what it says
+
+    async def _ask(self, live: LiveRoute) -> AsyncGenerator[str | Part | End]:
+        """One route's part of the answer, perhaps all of it. Raises Fault."""
+        if not live.model:
+            await learning.learn(live)
+        if self._said.text:
+            if self._said.tokens is not None and self._said.tokens == self._question.max_tokens:
+                yield self._ended(live, "length", None)  # only the end mark is missing
+                return
+            stream = await self._continued(live)
+        else:
+            stream = await self._begun(live)
+        attempt = self._attempt = stream.attempt
+        known = len(attempt.trail.ids)
+        try:
+            async with aclosing(stream.rest()) as parts:
+                async for part in parts:
+                    try:
+                        text = attempt.seam.feed(part.text)
+                        if part.reason is not None:
+                            attempt.seam.end()
+                    except Diverged:
+                        raise Faults(stream.live.route, stream.live.model).cannot_continue() from None
+                    if attempt.seam.passed and (part.text or part.calls):
+                        self._take(stream, known, text)
+                    if part.calls:
+                        self._said.calls = True
+                        yield part
+                    if text:
+                        yield text
+                    if part.reason is not None:
+                        self._router.succeeded(stream.live, stream.began)
+                        yield self._ended(stream.live, part.reason, part.usage)
+        finally:
+            await stream.close()
+
+    async def _begun(self, live: LiveRoute) -> Stream:
+        self._attempt = resume.first(self._question, live)
+        stream = Stream(live, self._attempt, self._patience(live))
+        if not self._router.llm.hedge:
+            return await self._opened(stream)
+        winner, fault = await raced(stream, lambda: self._second(live), self._lost)
+        self._asked, self._attempt = winner.live, winner.attempt
+        if fault is not None:
+            raise fault
+        return winner
+
+    async def _continued(self, live: LiveRoute) -> Stream:
+        if live.resumes is None and not resume.by_tokens(self._question, self._said, live):
+            await learning.try_resume(live, WONDERING)
+        attempt = resume.continuation(self._question, self._said, live)
+        if attempt is None:
+            raise Faults(live.route, live.model).cannot_continue()
+        self._attempt = attempt
+        return await self._opened(Stream(live, attempt, self._patience(live)))
+
+    @staticmethod
+    async def _opened(stream: Stream) -> Stream:
+        try:
+            await stream.first()
+        except BaseException:
+            await stream.close()
+            raise
+        return stream
+
+    def _second(self, live: LiveRoute) -> Stream | None:
+        """The route to ask beside ``live``, where there is one with room and the budget allows it."""
+        other = self._router.choose({*self._tried, live}, self._question.key, self._can, peek=True)
+        roomy = other is not None and other.model and not other.health.busy and other.in_flight <= live.in_flight
+        if other is None or not roomy or not self._router.hedges.spend():
+            return None
+        return Stream(other, resume.first(self._question, other), self._patience(other))
+
+    def _lost(self, stream: Stream, fault: Fault | None) -> None:
+        """One of two that were asked for the first token failed, or was the slower one."""
+        live = stream.live
+        if fault is not None:
+            self._note(live, fault)
+            return
+        usual = live.ttft.value
+        if usual is not None and stream.seconds > SLOW * usual:
+            self._router.slow(live)
+        self._log(live, "another one was faster")
+
+    def _take(self, stream: Stream, known: int, text: str) -> None:
+        said, attempt = self._said, stream.attempt
+        if not said.model:
+            said.model, said.window = stream.live.model, stream.live.window
+        said.text += text
+        said.trail = attempt.trail
+        counted = attempt.before is not None and attempt.trail.whole
+        said.tokens = (attempt.before or 0) + len(attempt.trail.ids) - known if counted else None
+        if attempt.trail.prompt is not None and said.prompt_tokens is None and not attempt.how:
+            said.prompt_tokens = len(attempt.trail.prompt)
+
+    def _ended(self, live: LiveRoute, reason: str, usage: tuple[int, int] | None) -> End:
+        self._log(live, ANSWERED)
+        return End(reason, self._usage(usage), live.model, tuple(self._tries))
+
+    def _usage(self, last: tuple[int, int] | None) -> tuple[int, int] | None:
+        """Tokens of the prompt and of the whole answer; None where a part of it was not counted."""
+        before, prompt = self._attempt.before, self._said.prompt_tokens
+        if before == 0 or last is None:
+            return last
+        return None if before is None or prompt is None else (prompt, before + last[1])

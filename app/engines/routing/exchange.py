@@ -1,0 +1,242 @@
+"""One request to one route: its stream read event by event, under deadlines, every fault named."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from app.engines.routing.faults import NETWORK, Fault, Faults
+from app.engines.routing.routes import Route
+from app.engines.routing.session import address, headers, proxy, session
+from app.engines.routing.sse import EventReader
+
+BROKEN_REASONS = frozenset({"abort", "error"})
+"""What vLLM gives as ``finish_reason`` where it stopped an answer itself."""
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+AFTERWARDS = 2.0
+"""Seconds that the token counts may take after an answer's last word; it is whole without them."""
+_LONGEST_REPLY = 16 * 1024 * 1024
+_DONE = b"[DONE]"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one event of a stream brings; ``ids`` are the tokens of its text, where the server tells them.
+
+    The last part has the ``reason`` for the end, and ``usage`` (tokens of the prompt, of the answer).
+    """
+
+    text: str = ""
+    reason: str | None = None
+    ids: tuple[int, ...] | None = None
+    prompt_ids: tuple[int, ...] | None = None
+    usage: tuple[int, int] | None = None
+    calls: tuple[Mapping[str, Any], ...] = ()
+    thinks: bool = False
+
+    @property
+    def says_something(self) -> bool:
+        """Whether the model is at work; a role alone says nothing."""
+        return bool(self.text or self.ids or self.calls or self.thinks or self.reason)
+
+
+@dataclass
+class Patience:
+    """Seconds: to connect, to the first token, between two; ``end`` is a time of the loop, the end of it all."""
+
+    connect: float
+    first: float
+    stall: float
+    end: float | None = None
+
+
+async def exchange(
+    route: Route, model: str, path: str, body: Mapping[str, Any], patience: Patience
+) -> AsyncGenerator[Part]:
+    """The parts of the answer to ``body``, posted to ``path`` below the route's address; the last has a ``reason``.
+
+    Raises:
+        Fault: it did not come, or not to its end.
+    """
+    faults = Faults(route, model)
+    if route.refusal:
+        raise faults.offline(route.refusal)
+    reading = _Reading(faults, patience)
+    response: aiohttp.ClientResponse | None = None
+    try:
+        response = await reading.within(_send(route, path, body, patience.connect))
+        if response.status != 200:
+            text = (await _body(reading, response)).decode(errors="replace")
+            raise faults.status(response.status, text, response.headers.get("Retry-After"))
+        if response.content_type == "text/html":
+            raise faults.other_kind()
+        read = _whole if response.content_type == "application/json" else _events
+        async with aclosing(read(reading, response)) as parts:
+            async for part in parts:
+                yield part
+    except NETWORK as error:
+        raise faults.connection(error) from error
+    finally:
+        if response is not None:
+            response.close()  # one that was read to its end has given its connection back already
+
+
+async def _send(route: Route, path: str, body: Mapping[str, Any], connect: float) -> aiohttp.ClientResponse:
+    """Asked a second time where a connection kept from before proves to be closed by the server."""
+    while True:
+        notes: dict[str, bool] = {}
+        try:
+            return await session().post(
+                f"{address(route)}/{path}",
+                json=body,
+                headers=headers(route),
+                proxy=proxy(route),
+                timeout=aiohttp.ClientTimeout(total=None, connect=connect),
+                allow_redirects=False,
+                trace_request_ctx=notes,
+            )
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            if not notes.get("kept") or isinstance(error, aiohttp.ClientConnectorError):
+                raise
+
+
+class _Reading:
+    """How far a reply has come, and how long it is still waited for."""
+
+    def __init__(self, faults: Faults, patience: Patience) -> None:
+        self.faults = faults
+        self._patience = patience
+        self._clock = asyncio.get_running_loop().time
+        self._begun = False
+        self._moved = self._clock()
+        self.reason: str | None = None
+        self.usage: tuple[int, int] | None = None
+
+    async def within(self, work: Any) -> Any:
+        """``work``'s result, unless it takes too long for where the reply is. Raises Fault."""
+        seconds = self._patience.stall if self._begun else self._patience.first
+        if self.reason is not None:
+            seconds = min(seconds, AFTERWARDS)
+        limit = self._moved + seconds
+        end = self._patience.end
+        try:
+            async with asyncio.timeout_at(limit if end is None else min(limit, end)) as timer:
+                return await work
+        except TimeoutError:
+            if not timer.expired():
+                raise
+            waited = self._clock() - self._moved if end is not None and end < limit else seconds
+            raise (self.faults.stalled(waited) if self._begun else self.faults.late(waited)) from None
+
+    def take(self, part: Part) -> None:
+        """Note what ``part`` says about the reply."""
+        if part.says_something:
+            self._begun, self._moved = True, self._clock()
+        self.usage = part.usage or self.usage
+        if part.reason in BROKEN_REASONS:
+            raise self.faults.stopped(part.reason)
+        self.reason = part.reason or self.reason
+
+    def last(self) -> Part:
+        """The part that ends a whole answer. Raises Fault where it has no end mark."""
+        if self.reason is None:
+            raise self.faults.no_end(self._begun)
+        return Part(reason=self.reason, usage=self.usage)
+
+
+async def _events(reading: _Reading, response: aiohttp.ClientResponse) -> AsyncGenerator[Part]:
+    reader = EventReader()
+    try:
+        while True:
+            piece: bytes = await reading.within(response.content.readany())
+            try:
+                events = list(reader.feed(piece) if piece else reader.end())
+            except ValueError:
+                raise reading.faults.unreadable() from None
+            for data in events:
+                if data == _DONE:
+                    await _rest(response)
+                    piece = b""
+                    break
+                part = _part(data, reading.faults)
+                try:
+                    reading.take(part)
+                except Fault:
+                    if part.text:  # what came with the bad news has come all the same
+                        yield Part(part.text, ids=part.ids)
+                    raise
+                if part.says_something or part.prompt_ids:
+                    yield Part(part.text, None, part.ids, part.prompt_ids, None, part.calls, part.thinks)
+            if not piece:
+                break
+    except (Fault, *NETWORK):
+        if reading.reason is None:  # else it is whole, whatever becomes of the connection
+            raise
+    yield reading.last()
+
+
+async def _rest(response: aiohttp.ClientResponse) -> None:
+    """Reads to the end of the reply, so that its connection can be kept for the next question."""
+    with suppress(TimeoutError, *NETWORK):
+        async with asyncio.timeout(0.05):
+            while await response.content.readany():
+                pass
+
+
+async def _whole(reading: _Reading, response: aiohttp.ClientResponse) -> AsyncGenerator[Part]:
+    """A server that does not stream gives everything at once."""
+    part = _part(await _body(reading, response), reading.faults)
+    if not part.text and part.reason is None:
+        raise reading.faults.other_kind()
+    reading.take(part)
+    yield Part(part.text, None, part.ids, part.prompt_ids, None, part.calls)
+    yield reading.last()
+
+
+async def _body(reading: _Reading, response: aiohttp.ClientResponse) -> bytes:
+    body = b""
+    while piece := await reading.within(response.content.readany()):
+        body += piece
+        if len(body) > _LONGEST_REPLY:
+            raise reading.faults.unreadable()
+    return body
+
+
+def _part(data: bytes, faults: Faults) -> Part:
+    """One event, read. Raises Fault where it reports an error or has another shape."""
+    try:
+        event = json.loads(data)
+        if event.get("error") or event.get("object") == "error":
+            raise faults.in_band(event)
+        usage = event.get("usage")
+        counts = (int(usage["prompt_tokens"]), int(usage["completion_tokens"])) if usage else None
+        choice = next((choice for choice in event["choices"] if choice.get("index", 0) == 0), None)
+        return Part(usage=counts) if choice is None else _said(event, choice, counts)
+    except MALFORMED:
+        raise faults.unreadable() from None
+
+
+def _said(event: Mapping[str, Any], choice: Mapping[str, Any], usage: tuple[int, int] | None) -> Part:
+    message = choice.get("delta") or choice.get("message") or {}
+    text = choice.get("text") or message.get("content") or ""
+    if not isinstance(text, str):
+        raise TypeError(text)
+    return Part(
+        text,
+        choice.get("finish_reason") or None,
+        _ids(choice.get("token_ids")),
+        _ids(choice.get("prompt_token_ids") or event.get("prompt_token_ids")),
+        usage,
+        tuple(message.get("tool_calls") or ()),
+        bool(message.get("reasoning_content") or message.get("reasoning")),
+    )
+
+
+def _ids(given: object) -> tuple[int, ...] | None:
+    return tuple(map(int, given)) if isinstance(given, list) else None

@@ -1,0 +1,179 @@
+"""What can go wrong on one route: whose fault it is, and how it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from enum import Enum
+from typing import Any
+
+import aiohttp
+
+from app.engines.http import error_text, shown
+from app.engines.routing.routes import Route
+from app.engines.routing.served import SEE_LOG, hidden, no_api, no_server, refused, start_hint
+from app.errors import ContextTooLong, EngineError, EngineTimeout, EngineUnavailable, OutOfMemory
+
+TOO_LONG = re.compile(r"context (?:length|window|size)|maximum model length|max_model_len", re.IGNORECASE)
+LONGEST_WAIT = 30.0
+"""Seconds that a busy server can ask for; it may mean more, and is tried all the same."""
+
+
+class Blame(Enum):
+    """Whose fault it is."""
+
+    ROUTE = "failed"  # it counts against the route
+    BUSY = "busy"  # it has too much to do: others are asked for a while
+    SETUP = "misconfigured"  # it will not answer before somebody corrects a setting
+    ASKER = "refused"  # every route would say the same
+
+
+class Fault(Exception):
+    """One try on one route that did not end well.
+
+    ``error`` tells it where nothing has been said yet, ``reason`` where an answer broke off. ``again``: the same
+    route may do better at once. ``wait``: seconds that a busy route asked for. ``status``: of HTTP, if it came to it.
+    """
+
+    def __init__(
+        self,
+        blame: Blame,
+        error: EngineError,
+        reason: str,
+        *,
+        again: bool = False,
+        wait: float | None = None,
+        status: int = 0,
+    ) -> None:
+        super().__init__(reason)
+        self.blame, self.error, self.reason = blame, error, reason
+        self.again, self.wait, self.status = again, wait, status
+
+
+class Faults:
+    """Makes the faults of one route, which is asked for ``model``."""
+
+    def __init__(self, route: Route, model: str) -> None:
+        self._route = route
+        self._model = model or "the model"
+        self._where = shown(route.url)
+
+    def connection(self, error: Exception) -> Fault:
+        """What the HTTP client raised."""
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return self._failed(self._silent(), "the server does not answer")
+        if isinstance(error, aiohttp.ClientProxyConnectionError):
+            hint = "Correct ALL_PROXY, HTTP_PROXY or HTTPS_PROXY, or add the server's host to NO_PROXY."
+            problem = EngineUnavailable(f"The proxy on the way to {self._where} does not answer.", hint)
+            return self._failed(problem, "the proxy does not answer")
+        if isinstance(error, aiohttp.ClientSSLError):
+            problem = EngineUnavailable(f"The certificate of {self._where} is not accepted.", start_hint(self._route))
+            return Fault(Blame.SETUP, problem, "its certificate is not accepted")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return self._failed(no_server(self._route), "no server runs there")
+        if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+            problem = EngineUnavailable(f"{self._where} is no valid address.", f"Correct {self._route.setting}.")
+            return Fault(Blame.SETUP, problem, "its address is not valid")
+        if isinstance(error, aiohttp.ClientResponseError):
+            return self._failed(no_api(self._route), "a part of it could not be read")
+        lost = EngineUnavailable(f"The server at {self._where} closed the connection.", SEE_LOG)
+        return self._failed(lost, "the connection was lost", again=True)
+
+    def late(self, seconds: float) -> Fault:
+        """No first token within ``seconds``."""
+        error = EngineTimeout(
+            f"{self._model} did not begin to answer within {seconds:.3g} seconds.",
+            "It may be busy with other questions: ask again, or raise timeout in llm.params.",
+        )
+        return self._failed(error, f"it did not begin to answer within {seconds:.3g} seconds")
+
+    def stalled(self, seconds: float) -> Fault:
+        """Nothing after the last token, for ``seconds``."""
+        reason = f"nothing came for {seconds:.3g} seconds"
+        return self._failed(EngineTimeout(f"{self._model} stopped in its answer: {reason}.", SEE_LOG), reason)
+
+    def status(self, code: int, text: str, retry_after: str | None) -> Fault:
+        """An HTTP error, by its ``code`` and body."""
+        words = hidden(error_text(text), self._route.key)
+        reason = f"the server answered {code}{f': {words}' if words else ''}"
+        if (code == 400 or code in (413, 422)) and TOO_LONG.search(words):
+            return Fault(Blame.ASKER, self._too_long(words), reason, status=code)
+        error: EngineError = refused(self._route, code, words)
+        if "out of memory" in words.lower():
+            error = self._no_memory(words)
+        if code in (400, 413, 422):
+            return Fault(Blame.ASKER, error, reason, status=code)
+        if code in (429, 503):
+            return Fault(Blame.BUSY, error, reason, again=True, wait=_seconds(retry_after), status=code)
+        if code in (408, 409, 425) or code >= 500:
+            return self._failed(error, reason, again=True, status=code)
+        return Fault(Blame.SETUP, error, reason, status=code)
+
+    def in_band(self, data: Any) -> Fault:
+        """An error event within a stream that began with 200."""
+        words = hidden(error_text(data), self._route.key)
+        inner = data.get("error") if isinstance(data, dict) else None
+        code = inner.get("code") if isinstance(inner, dict) else None
+        if TOO_LONG.search(words) or code in (400, 413, 422):
+            error: EngineError = EngineUnavailable(f"{self._model} refused the question: {words}", SEE_LOG)
+            return Fault(Blame.ASKER, self._too_long(words) if TOO_LONG.search(words) else error, words)
+        error = EngineUnavailable(f"{self._model} failed: {words or 'no reason given'}", SEE_LOG)
+        if "out of memory" in words.lower():
+            error = self._no_memory(words)
+        return self._failed(error, words or "the server failed", again=True)
+
+    def stopped(self, reason: str) -> Fault:
+        """The server ended the answer itself, with a ``finish_reason`` that says so."""
+        error = EngineUnavailable(f"{self._model} stopped before its first word ({reason}).", SEE_LOG)
+        return self._failed(error, f"the server stopped it ({reason})", again=True)
+
+    def no_end(self, begun: bool) -> Fault:
+        """The stream ended without ``finish_reason``."""
+        error = EngineUnavailable(f"{self._model} sent an empty answer.", SEE_LOG)
+        return self._failed(error, "the stream ended without its end mark" if begun else "it was empty", again=True)
+
+    def unreadable(self) -> Fault:
+        """An event that is no JSON, no UTF-8 or of another shape."""
+        return self._failed(no_api(self._route), "a part of it could not be read")
+
+    def other_kind(self) -> Fault:
+        """A reply that is no stream of an OpenAI-compatible server."""
+        return Fault(Blame.SETUP, no_api(self._route), "what answers there is no OpenAI-compatible server")
+
+    def cannot_continue(self) -> Fault:
+        """The route wrote something else than what the reader has seen already."""
+        return Fault(Blame.ASKER, self._silent(), "no other route could go on where it stopped")
+
+    def offline(self, error: EngineError) -> Fault:
+        """OFFLINE is set, and the route leads elsewhere."""
+        return Fault(Blame.SETUP, error, "OFFLINE is set, and it is on another machine")
+
+    def _failed(self, error: EngineError, reason: str, *, again: bool = False, status: int = 0) -> Fault:
+        return Fault(Blame.ROUTE, error, reason, again=again, status=status)
+
+    def _silent(self) -> EngineUnavailable:
+        return EngineUnavailable(f"The server at {self._where} does not answer.", start_hint(self._route))
+
+    def _too_long(self, words: str) -> ContextTooLong:
+        return ContextTooLong(
+            f"The question and its passages do not fit {self._model}: {words}",
+            "Ask a shorter question in a new conversation, or serve it with a larger --max-model-len.",
+        )
+
+    def _no_memory(self, words: str) -> OutOfMemory:
+        return OutOfMemory(
+            f"{self._model} ran out of memory: {words}", "Serve it with a smaller --max-model-len, or a smaller model."
+        )
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """The header Retry-After (RFC 9110, 10.2.3) in seconds; a date or nonsense is None."""
+    try:
+        given = float(retry_after or "")
+    except ValueError:
+        return None
+    return min(max(given, 0.0), LONGEST_WAIT) if given == given else None
+
+
+NETWORK = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+"""What the HTTP client raises."""

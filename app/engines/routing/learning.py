@@ -1,0 +1,114 @@
+"""What is found out about a route's server on the way: its model, and what it can do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from app.engines.routing.exchange import Part, Patience, exchange
+from app.engines.routing.faults import Blame, Fault
+from app.engines.routing.live import LiveRoute
+from app.engines.routing.requests import CHAT, Question, asked, from_text
+from app.engines.routing.resume import Attempt
+from app.engines.routing.served import list_models, missing, pick
+from app.errors import EngineError, ModelMissing
+
+log = logging.getLogger(__name__)
+
+PROBE_SECONDS = 10.0
+"""How long a probe waits for its token."""
+_HELLO = {"role": "user", "content": "Hi"}
+_BEGUN = "Hello and welcome"
+_OURS = ("return_token_ids", "extra inputs", "extra fields", "unrecognized", "unknown field", "unexpected")
+
+
+async def learn(live: LiveRoute) -> None:
+    """Asks the server what it serves. Raises Fault where it does not tell, or has no such model."""
+    try:
+        model = pick(live.route, await asyncio.to_thread(list_models, live.route))
+    except ModelMissing as error:
+        raise Fault(Blame.SETUP, error, "it does not serve the model") from error
+    except EngineError as error:
+        raise Fault(Blame.ROUTE, error, error.message.rstrip("."), again=False) from error
+    live.model, live.window = model.name, model.window
+
+
+async def explained(live: LiveRoute, fault: Fault) -> tuple[Fault, bool]:
+    """What a 404 means: another model is served there, or another program. Whether asking again would help."""
+    try:
+        models = await asyncio.to_thread(list_models, live.route)
+    except EngineError as error:
+        return Fault(Blame.SETUP, error, fault.reason, status=404), False
+    if not live.route.model and models and live.model not in [model.name for model in models]:
+        live.model, live.window = models[0].name, models[0].window
+        return fault, True
+    if live.model in [model.name for model in models]:
+        return fault, False
+    return Fault(Blame.SETUP, missing(live.route, models), "it does not serve the model", status=404), False
+
+
+def corrected(live: LiveRoute, attempt: Attempt, fault: Fault) -> bool:
+    """Whether the server only minds how it was asked, which the next request does otherwise."""
+    if attempt.how == "tokens" and fault.status in (400, 404, 405, 415, 422, 501):
+        live.takes_tokens = False
+        return True
+    if attempt.how == "text" and fault.status in (400, 422):
+        live.resumes = "no"
+        return True
+    words = fault.reason.lower()
+    if live.takes_ids and fault.status in (400, 422) and any(name in words for name in _OURS):
+        live.takes_ids = False
+        return True
+    return False
+
+
+async def probe(live: LiveRoute) -> float:
+    """Seconds to the first token of a real question, the smallest. Raises Fault where it does not come.
+
+    A list of models, or ``/health``, comes from a server that can answer nothing too.
+    """
+    if not live.model:
+        await learn(live)
+    began = asyncio.get_running_loop().time()
+    await _tokens(live, asked(Question([_HELLO], {"max_tokens": 1, "temperature": 0.0}), live.model, ids=False))
+    return asyncio.get_running_loop().time() - began
+
+
+async def try_resume(live: LiveRoute, seconds: float = PROBE_SECONDS) -> None:
+    """Finds out, within ``seconds``, whether the server goes on with a text that was begun: its count of tokens tells.
+
+    One that knows nothing of ``continue_final_message`` takes the text for a message of its own, closes it and opens
+    another one: that makes a longer prompt of it.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            live.resumes = "text" if await _goes_on(live) else "no"
+    except TimeoutError:
+        return
+    except Fault as fault:
+        if fault.status not in (400, 422):
+            return
+        live.resumes = "no"
+    log.info("route %s goes on with a text that was begun: %s", live.route.name, live.resumes)
+
+
+async def _goes_on(live: LiveRoute) -> bool:
+    question = Question([_HELLO], {"max_tokens": 1, "temperature": 0.0})
+    closed = Question([_HELLO, {"role": "assistant", "content": _BEGUN}], question.options)
+    begun = await _tokens(live, from_text(question, live.model, _BEGUN, None, ids=False))
+    try:
+        whole = await _tokens(live, asked(closed, live.model, ids=False))
+    except Fault as fault:  # a template that wants the last word to be the user's, unless it is told otherwise
+        if fault.status == 400:
+            return True
+        raise
+    return 0 < begun < whole
+
+
+async def _tokens(live: LiveRoute, body: dict[str, object]) -> int:
+    """How many tokens the prompt has, 0 where the server does not tell. Raises Fault."""
+    seconds = min(PROBE_SECONDS, live.route.timeout)
+    last = Part()
+    async for part in exchange(live.route, live.model, CHAT, body, Patience(seconds, seconds, seconds)):
+        last = part
+    return last.usage[0] if last.usage else 0

@@ -1,0 +1,98 @@
+"""The routes that the settings name: where each leads, what it is asked for, and when it is its turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from app.engines.http import check_offline
+from app.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from app.config import Settings
+    from app.config_llm import RouteSettings
+
+_ALONE = "server"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One server. ``model`` empty takes what it serves; ``timeout`` in seconds; a lower ``rank`` is asked first."""
+
+    name: str
+    url: str
+    model: str = ""
+    key: str = field(default="", repr=False)
+    timeout: float = 60.0
+    weight: float = 1.0
+    rank: tuple[bool, int] = (False, 0)
+    setting: str = "VLLM_BASE_URL"
+    """What holds its address, for hints."""
+    refusal: EngineUnavailable | None = None
+    """Why it may not be asked at all: OFFLINE is set and it is on another machine."""
+
+
+def routes_of(settings: Settings) -> tuple[Route, ...]:
+    """Every route, the default one first; empty where no server is set.
+
+    VLLM_BASE_URL replaces the default route's address: several addresses make that many routes of it. VLLM_MODEL
+    replaces the model of the default route and of those with the same one. VLLM_API_KEY is the key of routes without.
+    """
+    urls = [url for url in settings.vllm_base_url.split(",") if url]
+    llm = settings.llm
+    if not llm.routes:
+        names = [_ALONE] if len(urls) == 1 else [f"{_ALONE}{number}" for number in range(1, len(urls) + 1)]
+        rank = (False, 0)
+        return tuple(
+            _offline(
+                settings,
+                Route(name, api_url(url), settings.vllm_model, settings.vllm_api_key, llm.params.timeout, 1.0, rank),
+            )
+            for name, url in zip(names, urls, strict=True)
+        )
+    first = llm.default_route or next(name for name in llm.routes if name != llm.fallback_route or len(llm.routes) == 1)
+    replaced = llm.routes[first].model
+    found: list[Route] = []
+    for name in (first, *(name for name in llm.routes if name != first)):
+        route = _route(settings, name, llm.routes[name])
+        if settings.vllm_model and llm.routes[name].model == replaced:
+            route = replace(route, model=settings.vllm_model)
+        if name == first and urls:
+            found += [
+                replace(route, name=_numbered(name, at), url=api_url(url), setting="VLLM_BASE_URL")
+                for at, url in enumerate(urls)
+            ]
+        else:
+            found.append(route)
+    return tuple(_offline(settings, route) for route in found)
+
+
+def api_url(base: str) -> str:
+    """``base`` with the ``/v1`` that the API's paths begin with; empty stays empty."""
+    return base if not base or base.endswith("/v1") else f"{base}/v1"
+
+
+def _numbered(name: str, at: int) -> str:
+    return f"{name}-{at + 1}" if at else name
+
+
+def _route(settings: Settings, name: str, given: RouteSettings) -> Route:
+    llm = settings.llm
+    return Route(
+        name,
+        api_url(given.base_url),
+        given.model,
+        given.api_key or settings.vllm_api_key,
+        given.timeout or llm.params.timeout,
+        given.weight,
+        (name == llm.fallback_route, given.tier),
+        f"llm.routes.{name}.base_url",
+    )
+
+
+def _offline(settings: Settings, route: Route) -> Route:
+    try:
+        check_offline(settings, route.url, route.setting)
+    except EngineUnavailable as error:
+        return replace(route, refusal=error)
+    return route

@@ -1,0 +1,108 @@
+"""What a server offers, by its list of models, and the words for servers that do not answer as one should."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httpx
+
+from app.engines.http import error_text, fetch, shown
+from app.engines.routing.routes import Route
+from app.errors import EngineUnavailable, ModelMissing
+
+SEE_LOG = "See the server's log."
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model that the server offers; ``window`` is its context in tokens, where it tells."""
+
+    name: str
+    window: int | None
+
+
+def start_hint(route: Route) -> str:
+    """What to do where nothing answers."""
+    return f"Start one with `python -m app vllm-serve`, or correct {route.setting}."
+
+
+def list_models(route: Route) -> list[ServedModel]:
+    """What the server of ``route`` offers; waits for it, a second and a half at most.
+
+    Raises:
+        EngineUnavailable: it is down or slow, wants another key, or is another kind.
+    """
+    if route.refusal:
+        raise route.refusal
+    headers = {"Authorization": f"Bearer {route.key}"} if route.key else None
+    try:
+        reply = fetch("GET", f"{route.url}/models", headers=headers)
+    except httpx.HTTPError as error:
+        raise unreachable(route, error) from error
+    try:
+        if reply.status_code == 200:
+            return [_served(item) for item in reply.json()["data"]]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise no_api(route) from None
+    raise refused(route, reply.status_code, error_text(reply.text))
+
+
+def pick(route: Route, models: list[ServedModel]) -> ServedModel:
+    """The one of ``models`` that the route asks for. Raises ModelMissing."""
+    found = next((model for model in models if route.model in ("", model.name)), None)
+    if found is None:
+        raise missing(route, models)
+    return found
+
+
+def _served(item: dict[str, object]) -> ServedModel:
+    window = item.get("max_model_len")
+    return ServedModel(str(item["id"]), window if isinstance(window, int) and window > 0 else None)
+
+
+def missing(route: Route, models: list[ServedModel]) -> ModelMissing:
+    """The error that says what the server offers instead."""
+    names = ", ".join(model.name for model in models)
+    if not names:
+        return ModelMissing(f"The server at {shown(route.url)} serves no model.", start_hint(route))
+    setting = "VLLM_MODEL" if route.setting == "VLLM_BASE_URL" else f"llm.routes.{route.name}.model"
+    hint = f"Set {setting} to {names}, or leave it empty."
+    return ModelMissing(f"The server at {shown(route.url)} does not serve {route.model or 'any model'}.", hint)
+
+
+def no_api(route: Route) -> EngineUnavailable:
+    """Something else answers at this address."""
+    return EngineUnavailable(f"What answers at {shown(route.url)} is no OpenAI-compatible server.", start_hint(route))
+
+
+def unreachable(route: Route, error: Exception) -> EngineUnavailable:
+    """No connection, or no answer in time."""
+    if isinstance(error, httpx.TimeoutException):
+        hint = "It may still be loading: try again soon, or see its log."
+        return EngineUnavailable(f"The server at {shown(route.url)} does not answer.", hint)
+    return no_server(route)
+
+
+def no_server(route: Route) -> EngineUnavailable:
+    """Nothing listens there."""
+    return EngineUnavailable(f"No server runs at {shown(route.url)}.", start_hint(route))
+
+
+def refused(route: Route, status: int, text: str) -> EngineUnavailable:
+    """The server answered with an HTTP error; a key in its words is hidden."""
+    if status in (401, 403):
+        setting = "VLLM_API_KEY" if route.setting == "VLLM_BASE_URL" else f"llm.routes.{route.name}.api_key"
+        what = f"{setting} is wrong" if route.key else "it wants a key"
+        return EngineUnavailable(
+            f"The server at {shown(route.url)} refuses us ({status}): {what}.",
+            f"Set {setting} to the key that the server was started with (`--api-key`).",
+        )
+    if status in (404, 405) or 300 <= status < 400:
+        return no_api(route)
+    words = hidden(text, route.key) or "no reason given"
+    return EngineUnavailable(f"The server at {shown(route.url)} failed ({status}): {words}", SEE_LOG)
+
+
+def hidden(text: str, key: str) -> str:
+    """``text`` without ``key``."""
+    return text.replace(key, "…") if key else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.conversation.writing import Writer
+from app.conversation.request import Writer
 from app.errors import EngineError
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from app.conversation import rewrite
+from app.conversation.request import Request, Writer
 from app.conversation.response import Response
 from app.conversation.turns import check_question, turns
-from app.conversation.writing import Request, Writer
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -226,16 +226,19 @@ class Service:
         engine: str | None = None,
         collection: str | None = None,
         documents: bool = True,
+        conversation: str = "",
     ) -> Response:
         """Answer a question; iterate over the response for its text. Work begins with the iteration.
+
+        ``conversation`` names what the question belongs to.
 
         Raises:
             ConfigError: there is no engine of that name.
             QuestionError: the question is empty or far too long.
         """
+        from app.conversation.request import Request
         from app.conversation.response import Response
         from app.conversation.turns import check_question, turns
-        from app.conversation.writing import Request
         from app.fallback import WriterLine
 
         if engine is not None:
@@ -247,6 +250,7 @@ class Service:
             retriever=(lambda: self.knowledge.retriever(collection)) if documents else None,
             writer=line.first,
             fallback=line.after,
+            conversation=conversation,
         )
         return Response(request)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from app.conversation.quotes import Quote, take_out
 from app.errors import DataFolderError, UsageError, one_line
-from app.schema import Answer, Citation, Message, Timings
+from app.schema import Answer, Citation, Message, RouteTry, Timings
 from app.text import Language, language
 
 ReadQuote = Callable[[int, str, int, int], str | None]
@@ -157,6 +157,7 @@ class History:
         kept = {
             **{key: getattr(answer, key) for key in ("engine", "model", "complete", "refused", "query")},
             "timings": asdict(answer.timings),
+            "routes": [asdict(route) for route in answer.routes],
             # A heading is the document's text as well.
             "citations": [asdict(citation) | {"text": "", "heading": ""} for citation in answer.citations],
             "language": language(answer.answer),
@@ -248,7 +249,8 @@ def _restore(pieces: list[Any], kept: dict[str, Any], at: str, quote: ReadQuote)
 
     content = "".join(map(said, pieces))
     timings = Timings(**kept.pop("timings"))
-    answer = Answer(answer=content, citations=tuple(map(cited, stored)), timings=timings, **kept)
+    routes = tuple(RouteTry(**route) for route in kept.pop("routes", ()))  # answers of earlier versions have none
+    answer = Answer(answer=content, citations=tuple(map(cited, stored)), timings=timings, routes=routes, **kept)
     return SavedMessage("assistant", content, at, answer)
 
 

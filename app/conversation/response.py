@@ -6,7 +6,8 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Generator
 
-from app.conversation.writing import Request, Writing
+from app.conversation.request import Request
+from app.conversation.writing import Writing
 from app.errors import EngineError
 from app.schema import Answer, Citation, Passage, Timings
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import aclosing, closing
-from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +15,7 @@ from app.conversation.citations import cite, without_markers
 from app.conversation.context import Fitting, fits
 from app.conversation.passages import as_passages
 from app.conversation.prompts import chat_messages, instructions, is_refusal, messages, refusal
+from app.conversation.request import Request, Writer
 from app.conversation.thinking import ThinkFilter
 from app.conversation.turns import answered, language_of, questions
 from app.errors import (
@@ -27,56 +27,19 @@ from app.errors import (
     ModelMissing,
     OutOfMemory,
 )
-from app.schema import Answer, Message, Passage, Timings
+from app.schema import Answer, Message, Passage, RouteTry, Timings
 from app.text import estimate_tokens
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
-    from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessageChunk, BaseMessage
-    from langchain_core.retrievers import BaseRetriever
+    from langchain_core.runnables import RunnableConfig
 
 logger = logging.getLogger(__name__)
 
 _GONE = (EngineUnavailable, ModelMissing, EngineTimeout, OutOfMemory)
 _ANSWER_ROOM = 1024
 """Tokens of the context window that are left for the answer, where the window has four times as many."""
-
-
-def _nothing() -> None:
-    pass
-
-
-@dataclass(frozen=True)
-class Writer:
-    """Who writes the answer; ``context_window`` in tokens.
-
-    ``release`` is called once it writes no more; it may be called twice.
-    """
-
-    llm: BaseChatModel
-    engine: str = ""
-    model: str = ""
-    context_window: int = 8192
-    release: Callable[[], None] = _nothing
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to answer, from what, and by whom.
-
-    The callables are called when they are needed, ``writer`` for a refusal only if it rewrites a follow-up.
-    ``fallback`` is given the error of a writer that failed before its first word and says who writes instead, if
-    anyone. Without a ``retriever`` it is plain chat. ``engine`` and ``model`` name the writer before it is called.
-    """
-
-    question: str
-    history: tuple[Message, ...]
-    retriever: Callable[[], BaseRetriever] | None
-    writer: Callable[[], Writer]
-    fallback: Callable[[EngineError], Writer | None] | None = None
-    engine: str = ""
-    model: str = ""
 
 
 class Writing:
@@ -96,6 +59,9 @@ class Writing:
         self._retrieval_ms = 0.0
         self._ttft_ms: float | None = None
         self._cut_off = False
+        self._routes: tuple[RouteTry, ...] = ()
+        self._routed_model = ""
+        self._config: RunnableConfig = {"metadata": {"conversation_id": request.conversation}}
         self._retrieved: tuple[Passage, ...] = ()
         self.query = request.question
         self.passages: tuple[Passage, ...] = ()
@@ -127,7 +93,7 @@ class Writing:
                 return
         while True:
             try:
-                stream = cast("Generator[AIMessageChunk]", self._current().llm.stream(self._prompt()))
+                stream = cast("Generator[AIMessageChunk]", self._current().llm.stream(self._prompt(), self._config))
                 with closing(stream):
                     for chunk in stream:
                         if text := self._visible(chunk):
@@ -150,7 +116,7 @@ class Writing:
         while True:
             try:
                 writer = await asyncio.to_thread(self._current)
-                stream = cast("AsyncGenerator[AIMessageChunk]", writer.llm.astream(self._prompt()))
+                stream = cast("AsyncGenerator[AIMessageChunk]", writer.llm.astream(self._prompt(), self._config))
                 async with aclosing(stream):
                     async for chunk in stream:
                         if text := self._visible(chunk):
@@ -169,12 +135,13 @@ class Writing:
         return Answer(
             answer=text,
             engine=writer.engine if writer else self._request.engine,
-            model=writer.model if writer else self._request.model,
+            model=self._routed_model or (writer.model if writer else self._request.model),
             complete=done and self.error is None and not self._cut_off,
             refused=refused,
             query=self.query,
             citations=() if refused else cite(text, self.passages),
             timings=Timings(self._retrieval_ms, None if refused else self._ttft_ms, self._since_begin()),
+            routes=self._routes,
         )
 
     def _since_begin(self) -> float:
@@ -223,7 +190,7 @@ class Writing:
             before.release()
         if ended:
             writer.release()
-        self._filter, self._cut_off, self._fitting = ThinkFilter(), False, None
+        self._filter, self._cut_off, self._fitting, self._routed_model = ThinkFilter(), False, None, ""
         return writer
 
     def _let_go(self) -> None:
@@ -251,8 +218,11 @@ class Writing:
         return fits(self._retrieved, history, self._request.question, window, reserve)
 
     def _visible(self, chunk: BaseMessage) -> str:
-        reason = chunk.response_metadata.get("finish_reason")
-        self._cut_off = self._cut_off or reason == "length"
+        told = chunk.response_metadata
+        self._cut_off = self._cut_off or told.get("finish_reason") == "length"
+        if "routes" in told:  # one of several servers, and perhaps of several models
+            self._routes += tuple(RouteTry(**tried) for tried in told["routes"])
+            self._routed_model = told["model_name"]
         return self._say(self._filter.feed(str(chunk.text)))
 
     def _say(self, text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.runnables import RunnableConfig
 from pydantic import ConfigDict
 
 from app.engines.streaming_chat import StreamingChatModel
@@ -34,7 +35,7 @@ class LiveChatModel(StreamingChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         with self.switch.lease() as engine:
-            stream = engine.chat_model().stream(messages, stop=stop, **kwargs)
+            stream = engine.chat_model().stream(messages, _config(run_manager), stop=stop, **kwargs)
             with closing(cast("Generator[AIMessageChunk]", stream)) as chunks:
                 for chunk in chunks:
                     yield ChatGenerationChunk(message=chunk, generation_info=_end(chunk))
@@ -49,10 +50,15 @@ class LiveChatModel(StreamingChatModel):
         lease = await asyncio.to_thread(self.switch.lease)
         with lease as engine:
             model = await asyncio.to_thread(engine.chat_model)
-            stream = model.astream(messages, stop=stop, **kwargs)
+            stream = model.astream(messages, _config(run_manager), stop=stop, **kwargs)
             async with aclosing(cast("AsyncGenerator[AIMessageChunk]", stream)) as chunks:
                 async for chunk in chunks:
                     yield ChatGenerationChunk(message=chunk, generation_info=_end(chunk))
+
+
+def _config(manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> RunnableConfig:
+    """What the run is about: the conversation's name is in there."""
+    return {"metadata": dict(manager.metadata)} if manager and manager.metadata else {}
 
 
 def _end(chunk: AIMessageChunk) -> dict[str, Any] | None:

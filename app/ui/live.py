@@ -119,6 +119,7 @@ class LiveAnswer:
             engine=asked.engine,
             collection=asked.collection,
             documents=asked.documents,
+            conversation=self.conversation,
         )
         with self._lock:
             self._response = response

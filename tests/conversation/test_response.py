@@ -18,8 +18,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 
+from app.conversation.request import Request, Writer
 from app.conversation.response import Response
-from app.conversation.writing import Request, Writer
 from app.errors import ContextTooLong, EngineError, EngineTimeout, EngineUnavailable, IncompleteAnswer
 from app.llm_utils import get_response
 from app.schema import Answer, Message

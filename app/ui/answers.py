@@ -7,13 +7,15 @@ from itertools import groupby
 import streamlit as st
 
 from app.conversation.history import REMOVED
-from app.schema import Answer, Citation, Progress
+from app.schema import Answer, Citation, Progress, RouteTry
 from app.ui import engine_jobs, sources
 from app.ui.i18n import t
 from app.ui.live import LiveAnswer
 from app.ui.markup import plain, quoted, written
 
 _CURSOR = " ▍"
+_ANSWERED = "answered"  # the outcome of a RouteTry that went well
+_LONGEST = 120  # characters of any other outcome: a server may have said much
 
 
 def draw(number: int, answer: Answer, question: str) -> None:
@@ -66,7 +68,17 @@ def _footer(answer: Answer, question: str) -> str:
         parts.append(f"**{t('answer.refused')}**")
     if answer.query and answer.query != question:
         parts.append(t("answer.searched", query=plain(answer.query)))
+    if len(answer.routes) > 1:
+        parts.append(t("answer.routes", tries=" → ".join(map(_try, answer.routes))))
     return " · ".join(parts)
+
+
+def _try(tried: RouteTry) -> str:
+    if tried.outcome == _ANSWERED:
+        return plain(tried.route)
+    outcome = " ".join(tried.outcome.split())
+    short = outcome if len(outcome) <= _LONGEST else outcome[:_LONGEST] + "…"
+    return f"{plain(tried.route)} ({plain(short)})"
 
 
 def _sources(number: int, answer: Answer) -> None:

@@ -19,6 +19,7 @@ from app.ui.i18n import t
 from app.ui.markup import plain
 from app.ui.models import ANCHOR
 from app.ui.progress import Watched
+from app.ui.route_list import RouteList
 
 _JOBS = 2  # of each engine
 _WHAT = {
@@ -41,6 +42,7 @@ class EngineCards:
         self._wanted = wanted
         self._states = {status.name: status for status in look.states} if look else {}
         self._live = answering(tuple(self._states.values()), wanted)
+        self.routes = RouteList(service)
 
     def auto(self) -> list[Watched[EngineStatus]]:
         """The choice that leaves it to the product. Like :meth:`draw` it tells of the work that goes on."""
@@ -65,6 +67,8 @@ class EngineCards:
                     self._switch_button(name, disabled=settled)
             st.markdown(t(_WHAT[name]))
             self._state(name)
+            if name == "vllm_openai":
+                self.routes.draw()
             if name in MODEL_SETTING:
                 with guarded():
                     self._switch_with_model(name, live, settled)

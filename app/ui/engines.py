@@ -55,8 +55,13 @@ def page(service: Service) -> None:
         if seen.loading is not None and not watched:  # asked for by the first question, or by a command
             loading.info(engine_jobs.stage(seen.loading), icon=":material/hourglass_top:")
     watching = [*watched, *models.draw(service, answering(look.states, seen.wanted) if look else None)]
+
+    def changed() -> bool:
+        cards.routes.again()  # by itself it would wait until this run, which lasts, has ended
+        return _differs(service, seen)
+
     if watching:
-        progress.watch(watching, lambda job: _bar(service, job), lambda: _differs(service, seen))
+        progress.watch(watching, lambda job: _bar(service, job), changed)
     else:
         st.fragment(_pulse, run_every=_PULSE)(service, seen)
 

@@ -165,15 +165,16 @@ class Answering:
         return None if too_late else seconds
 
     def _patience(self, live: LiveRoute) -> Patience:
-        """Where somebody else could answer, nobody waits for long."""
+        """Where somebody else could answer, nobody waits for long; longer, when everybody was asked already."""
         limits, longest = self._router.llm.deadlines, live.route.timeout
         others = self._router.choose({*self._tried, live}, self._question.key, self._can, peek=True) is not None
         if not others and (live.health.admitted or len(self._router.routes) == 1):
             return Patience(limits.connect, longest, longest, self._end)
         reading = sum(len(str(message.get("content"))) for message in self._question.messages) / READING
-        first = max(limits.first_token, 5 * (live.ttft.value or 0.0), reading)
-        stall = max(limits.stall, 50 * (live.gap.value or 0.0))
-        return Patience(limits.connect, min(longest, first), min(longest, stall), self._end)
+        more = 2.0**self._rounds
+        first = min(longest, more * max(limits.first_token, 5 * (live.ttft.value or 0.0), reading))
+        stall = min(longest, more * max(limits.stall, 50 * (live.gap.value or 0.0)))
+        return Patience(limits.connect, first, stall, self._end, short=max(first, stall) < longest)
 
     # what it says
 
@@ -189,7 +190,6 @@ class Answering:
         else:
             stream = await self._begun(live)
         attempt = self._attempt = stream.attempt
-        known = len(attempt.trail.ids)
         try:
             async with aclosing(stream.rest()) as parts:
                 async for part in parts:
@@ -200,7 +200,7 @@ class Answering:
                     except Diverged:
                         raise Faults(stream.live.route, stream.live.model).cannot_continue() from None
                     if attempt.seam.passed and (part.text or part.calls):
-                        self._take(stream, known, text)
+                        self._take(stream, text)
                     if part.calls:
                         self._said.calls = True
                         yield part
@@ -260,14 +260,13 @@ class Answering:
             self._router.slow(live)
         self._log(live, "another one was faster")
 
-    def _take(self, stream: Stream, known: int, text: str) -> None:
+    def _take(self, stream: Stream, text: str) -> None:
         said, attempt = self._said, stream.attempt
         if not said.model:
             said.model, said.window = stream.live.model, stream.live.window
         said.text += text
         said.trail = attempt.trail
-        counted = attempt.before is not None and attempt.trail.whole
-        said.tokens = (attempt.before or 0) + len(attempt.trail.ids) - known if counted else None
+        said.tokens = attempt.tokens
         if attempt.trail.prompt is not None and said.prompt_tokens is None and not attempt.how:
             said.prompt_tokens = len(attempt.trail.prompt)
 

@@ -48,12 +48,16 @@ class Part:
 
 @dataclass
 class Patience:
-    """Seconds: to connect, to the first token, between two; ``end`` is a time of the loop, the end of it all."""
+    """Seconds: to connect, to the first token, between two; ``end`` is a time of the loop, the end of it all.
+
+    ``short``: there is somebody else to ask, and without them there would be more of it.
+    """
 
     connect: float
     first: float
     stall: float
     end: float | None = None
+    short: bool = False
 
 
 async def exchange(
@@ -132,7 +136,8 @@ class _Reading:
             if not timer.expired():
                 raise
             waited = self._clock() - self._moved if end is not None and end < limit else seconds
-            raise (self.faults.stalled(waited) if self._begun else self.faults.late(waited)) from None
+            told = self.faults.stalled if self._begun else self.faults.late
+            raise told(waited, again=self._patience.short) from None
 
     def take(self, part: Part) -> None:
         """Note what ``part`` says about the reply."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
+import time
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
@@ -79,18 +82,19 @@ class Faults:
         lost = EngineUnavailable(f"The server at {self._where} closed the connection.", SEE_LOG)
         return self._failed(lost, "the connection was lost", again=True)
 
-    def late(self, seconds: float) -> Fault:
-        """No first token within ``seconds``."""
+    def late(self, seconds: float, *, again: bool) -> Fault:
+        """No first token within ``seconds``; ``again`` where more patience may help."""
         error = EngineTimeout(
             f"{self._model} did not begin to answer within {seconds:.3g} seconds.",
             "It may be busy with other questions: ask again, or raise timeout in llm.params.",
         )
-        return self._failed(error, f"it did not begin to answer within {seconds:.3g} seconds")
+        return self._failed(error, f"it did not begin to answer within {seconds:.3g} seconds", again=again)
 
-    def stalled(self, seconds: float) -> Fault:
-        """Nothing after the last token, for ``seconds``."""
+    def stalled(self, seconds: float, *, again: bool) -> Fault:
+        """Nothing after the last token, for ``seconds``; ``again`` as in :meth:`late`."""
         reason = f"nothing came for {seconds:.3g} seconds"
-        return self._failed(EngineTimeout(f"{self._model} stopped in its answer: {reason}.", SEE_LOG), reason)
+        error = EngineTimeout(f"{self._model} stopped in its answer: {reason}.", SEE_LOG)
+        return self._failed(error, reason, again=again)
 
     def status(self, code: int, text: str, retry_after: str | None) -> Fault:
         """An HTTP error, by its ``code`` and body."""
@@ -104,7 +108,7 @@ class Faults:
         if code in (400, 413, 422):
             return Fault(Blame.ASKER, error, reason, status=code)
         if code in (429, 503):
-            return Fault(Blame.BUSY, error, reason, again=True, wait=_seconds(retry_after), status=code)
+            return Fault(Blame.BUSY, error, reason, again=True, wait=seconds_of(retry_after), status=code)
         if code in (408, 409, 425) or code >= 500:
             return self._failed(error, reason, again=True, status=code)
         return Fault(Blame.SETUP, error, reason, status=code)
@@ -166,13 +170,16 @@ class Faults:
         )
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """The header Retry-After (RFC 9110, 10.2.3) in seconds; a date or nonsense is None."""
+def seconds_of(retry_after: str | None) -> float | None:
+    """The header Retry-After (RFC 9110, 10.2.3), seconds or a date, in seconds from now; of nonsense None."""
     try:
         given = float(retry_after or "")
     except ValueError:
-        return None
-    return min(max(given, 0.0), LONGEST_WAIT) if given == given else None
+        try:
+            given = parsedate_to_datetime(retry_after or "").timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return None if math.isnan(given) else min(max(given, 0.0), LONGEST_WAIT)
 
 
 NETWORK = (aiohttp.ClientError, asyncio.TimeoutError, OSError)

@@ -49,15 +49,15 @@ async def explained(live: LiveRoute, fault: Fault) -> tuple[Fault, bool]:
 
 def corrected(live: LiveRoute, attempt: Attempt, fault: Fault) -> bool:
     """Whether the server only minds how it was asked, which the next request does otherwise."""
+    words = fault.reason.lower()
+    if live.takes_ids and fault.status in (400, 422) and any(name in words for name in _OURS):
+        live.takes_ids = False
+        return True
     if attempt.how == "tokens" and fault.status in (400, 404, 405, 415, 422, 501):
         live.takes_tokens = False
         return True
     if attempt.how == "text" and fault.status in (400, 422):
         live.resumes = "no"
-        return True
-    words = fault.reason.lower()
-    if live.takes_ids and fault.status in (400, 422) and any(name in words for name in _OURS):
-        live.takes_ids = False
         return True
     return False
 

@@ -70,15 +70,23 @@ class Said:
 
 @dataclass
 class Attempt:
-    """One request for the answer or its rest: what is sent where, and how its text joins what was said before."""
+    """One request for the answer or its rest: what is sent where, and how its text joins what was said before.
+
+    ``before``: tokens of the answer that are in its prompt, and ``known``: those of them that are in the trail.
+    """
 
     path: str
     body: Mapping[str, Any]
     seam: Seam = field(default_factory=Seam)
     trail: Trail = field(default_factory=Trail)
     before: int | None = 0
-    """Tokens of the answer that are in its prompt."""
+    known: int = 0
     how: str = ""
+
+    @property
+    def tokens(self) -> int | None:
+        """Tokens of the answer so far; None where they were not counted."""
+        return None if self.before is None or not self.trail.whole else self.before + len(self.trail.ids) - self.known
 
 
 def first(question: Question, live: LiveRoute) -> Attempt:
@@ -92,7 +100,7 @@ def may_continue(question: Question, said: Said, live: LiveRoute) -> bool:
         return False
     if said.window and live.window and said.window != live.window:
         return False
-    return by_tokens(question, said, live) or live.resumes == "text" or question.certain
+    return by_tokens(question, said, live) or live.resumes != "no" or question.certain
 
 
 def continuation(question: Question, said: Said, live: LiveRoute) -> Attempt | None:
@@ -105,11 +113,11 @@ def continuation(question: Question, said: Said, live: LiveRoute) -> Attempt | N
         tokens = (*(said.trail.prompt or ()), *said.trail.ids)
         body = requests.from_tokens(question, live.model, tokens, left)
         trail = replace(said.trail, ids=list(said.trail.ids), _unseen=[])
-        return Attempt(COMPLETIONS, body, Seam(), trail, said.tokens, "tokens")
+        return Attempt(COMPLETIONS, body, Seam(), trail, said.tokens, len(trail.ids), "tokens")
     sent = said.text.rstrip()
     if live.resumes == "text" and sent:
         body = requests.from_text(question, live.model, sent, left, ids=live.takes_ids)
-        return Attempt(CHAT, body, SkipBlank(said.text[len(sent) :]), Trail(), said.tokens, "text")
+        return Attempt(CHAT, body, SkipBlank(said.text[len(sent) :]), Trail(), said.tokens, how="text")
     if not question.certain:
         return None
     return replace(first(question, live), seam=SkipSaid(said.text), how="from scratch")

@@ -1,0 +1,75 @@
+"""What the tests of the router share: settings over fault servers, and answers that tell whether they are whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+
+from app.config import Settings, load_settings
+from app.engines.vllm_openai import VllmOpenAIEngine
+from app.errors import EngineError
+from tests.engines.routing.fault_server import MODEL, FaultServer, answer_of
+
+QUICK = {"connect": 1.0, "first_token": 0.5, "stall": 0.4}
+PARAMS = {"timeout": 20, "max_tokens": 4000}
+
+
+def settings(servers: Sequence[FaultServer], policy: str | None = "round_robin", **llm: Any) -> Settings:
+    """A route for each of ``servers``, called a, b, c; impatient."""
+    routes: dict[str, Any] = {
+        name: {"base_url": server.url, "model": MODEL} for name, server in zip("abcdefgh", servers, strict=False)
+    }
+    for name, more in llm.pop("more", {}).items():
+        routes[name] |= more
+    llm = {"lb_policy": policy, "deadlines": QUICK, "probe": 0, "params": PARAMS, **llm}
+    return load_settings(llm={"routes": routes, **llm})
+
+
+def engine(servers: Sequence[FaultServer], policy: str | None = "round_robin", **llm: Any) -> VllmOpenAIEngine:
+    return VllmOpenAIEngine(settings(servers, policy, **llm))
+
+
+@dataclass
+class Told:
+    """An answer: its text, its end, and what went wrong."""
+
+    text: str = ""
+    reason: str | None = None
+    routes: list[dict[str, Any]] = field(default_factory=list)
+    usage: tuple[int, int] | None = None
+    error: EngineError | None = None
+    ttft: float = 0.0
+
+    def is_whole(self, question: str, length: int = 40) -> bool:
+        return self.error is None and self.reason == "stop" and self.text == answer_of(question, length)
+
+    @property
+    def names(self) -> list[str]:
+        return [tried["route"] for tried in self.routes]
+
+
+def ask(chat: BaseChatModel, question: str, **how: Any) -> Told:
+    """One question, read to its end."""
+    told, began = Told(), time.monotonic()
+    try:
+        for chunk in chat.stream(question, **how):
+            told.ttft = told.ttft or (time.monotonic() - began if chunk.text else 0.0)
+            told.text += chunk.text
+            told.reason = chunk.response_metadata.get("finish_reason", told.reason)
+            told.routes = chunk.response_metadata.get("routes", told.routes)
+            if chunk.usage_metadata:
+                told.usage = (chunk.usage_metadata["input_tokens"], chunk.usage_metadata["output_tokens"])
+    except EngineError as error:
+        told.error = error
+    return told
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds} seconds"
+        time.sleep(0.02)

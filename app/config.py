@@ -134,8 +134,8 @@ class Settings(BaseSettings):
     log_file: Path | None = Field(None, description="a file that gets the log as well")
     llm: LLMSection = Field(
         default_factory=LLMSection,
-        description="the engine (provider), vLLM servers and how they share the work (routes; see routes.md), and how"
-        " an engine is asked to write (params)",
+        description="the engine (provider), vLLM servers and how they share the work (routes and more; see"
+        " docs/routes.md), and how an engine is asked to write (params)",
     )
 
     @property

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from app.errors import one_line
 
-_SECRET = re.compile("(?:key|token|secret|password)(?![a-z])", re.IGNORECASE)
+_SECRET = re.compile("(?:key|(?<!first_)token|secret|password)(?![a-z])", re.IGNORECASE)
 _LONGEST_VALUE = 60  # characters of a wrong value that are repeated
 _LIMITS = ("ge", "gt", "le", "lt")  # a number's bounds, as pydantic and vllm_arguments.json name them
 
@@ -45,7 +45,7 @@ def shown_key(where: list[str]) -> str:
 def shown_value(key: str, value: object) -> str:
     """``value`` for a message; three dots for what may be a secret, and in place of what is long."""
     text = one_line(repr(value))
-    if _SECRET.search(key) or _SECRET.search(text):
+    if _SECRET.search(key) or _SECRET.search(text) or "@" in text:  # an address may hold a password
         return "…"
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
@@ -57,7 +57,7 @@ def did_you_mean(name: str, known: Iterable[str], *, otherwise: bool = True) -> 
     near = begun or difflib.get_close_matches(name.casefold(), sorted(choices), n=1, cutoff=0.6)
     if near:
         return f" (did you mean {choices[near[0]]}?)"
-    return f" (there are {', '.join(sorted(choices.values()))})" if otherwise else ""
+    return f" (there are {', '.join(sorted(choices.values()))})" if otherwise and choices else ""
 
 
 def any_of(words: Sequence[str]) -> str:
@@ -119,6 +119,8 @@ def _allowed(field: FieldInfo | None, kind: Any) -> str:
         return "the path of a file or folder"
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return f"a section with {', '.join(kind.model_fields)}"
+    if issubclass(section := get_args(kind)[1], BaseModel):
+        return f"names, each with a section of {', '.join(section.model_fields)}"
     return "names with values, as in {max_model_len: 8192}"
 
 

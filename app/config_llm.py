@@ -26,10 +26,21 @@ def http_address(value: str) -> str:
     return value.rstrip("/")
 
 
-class GenerationParams(BaseModel):
-    """How an engine is asked to write. ``timeout`` in seconds: until the first token, and between two tokens."""
+class Section(BaseModel):
+    """A part of the settings file: empty means unset, as everywhere in it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: given for name, given in value.items() if given is not None and given != ""}
+
+
+class GenerationParams(Section):
+    """How an engine is asked to write. ``timeout`` in seconds: until the first token, and between two tokens."""
 
     temperature: float = Field(0.0, ge=0, le=2)
     max_tokens: int = Field(1024, ge=1)
@@ -38,13 +49,11 @@ class GenerationParams(BaseModel):
     max_retries: int = Field(3, ge=0, le=10)
 
 
-class RouteSettings(BaseModel):
+class RouteSettings(Section):
     """One OpenAI-compatible server. What is not set comes from ``params`` and from VLLM_MODEL and VLLM_API_KEY.
 
     A route of a higher ``tier`` is asked when no route of a lower one can be. ``timeout`` as in ``params``.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     base_url: str
     model: str = ""
@@ -56,18 +65,14 @@ class RouteSettings(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _is_http_address(cls, value: str) -> str:
-        if not value:
-            raise ValueError("is empty, but must be an address such as http://127.0.0.1:8000/v1")
         return http_address(value)
 
 
-class Deadlines(BaseModel):
+class Deadlines(Section):
     """Seconds. ``first_token`` and ``stall`` hold while another route could answer instead.
 
     A route that is known to be slow gets more, no route gets more than its ``timeout``. ``total`` ends every answer.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     connect: float = Field(2.0, gt=0)
     first_token: float = Field(10.0, gt=0)
@@ -75,13 +80,11 @@ class Deadlines(BaseModel):
     total: float | None = Field(None, gt=0)
 
 
-class LLMSection(BaseModel):
+class LLMSection(Section):
     """The ``llm:`` section of ``config.yaml``.
 
     ``probe`` is how often a route that nobody asks is tried, in seconds; 0 tries only those that are out.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     provider: EngineName | None = Field(None, description="the same as LLM_ENGINE, which wins where both are set")
     routes: dict[str, RouteSettings] = Field(default_factory=dict)
@@ -103,14 +106,8 @@ class LLMSection(BaseModel):
     def _names_are_words(cls, value: Any) -> Any:
         for name in value if isinstance(value, dict) else ():
             if not re.fullmatch(r"[\w.-]{1,64}", str(name)):
-                raise ValueError(f"has the name {str(name)[:80]!r}, but names are letters, digits, dots and dashes")
+                raise ValueError(f"has the name {str(name)[:80]!r}, but names are 1 to 64 letters, digits, _ . or -")
         return {str(name): route for name, route in value.items()} if isinstance(value, dict) else value
-
-    @field_validator("default_route", "fallback_route", "lb_policy", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object, info: Any) -> object:
-        unset = None if info.field_name == "lb_policy" else ""
-        return unset if value in (None, "") else value
 
     @model_validator(mode="after")
     def _routes_exist(self) -> LLMSection:

@@ -72,4 +72,4 @@ def _default(settings: type[BaseModel], name: str, root: Path) -> Any:
 
 def _inline(value: Any) -> str:
     """``value`` as one line of YAML."""
-    return yaml.safe_dump(value, default_flow_style=True, width=200).removesuffix("...\n").strip()
+    return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("...\n").strip()

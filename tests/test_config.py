@@ -234,7 +234,11 @@ def test_what_was_checked_is_the_same_when_checked_again() -> None:
         ("ollama_url: x", "OLLAMA_URL is no setting (did you mean OLLAMA_BASE_URL?)."),
         ("llm: {params: {temprature: 1}}", "llm.params.temprature is no setting (did you mean temperature?)."),
         ("llm: {prams: {}}", "llm.prams is no setting (did you mean params?)."),
-        ("llm: {colour: red}", "llm.colour is no setting (there are params, provider)."),
+        (
+            "llm: {colour: red}",
+            "llm.colour is no setting (there are deadlines, default_route, fallback_route, hedge, lb_policy, params,"
+            " probe, provider, routes).",
+        ),
         (
             "LLM_ENGINE: olama",
             "LLM_ENGINE is 'olama', but must be auto, vllm_openai, vllm, ollama, hf or extractive"
@@ -256,7 +260,11 @@ def test_what_was_checked_is_the_same_when_checked_again() -> None:
         ("TRUST_REMOTE_CODE: maybe", "TRUST_REMOTE_CODE is 'maybe', but must be true or false."),
         ("MODEL: 3", "MODEL is 3, but must be text (in quotes, where it looks like a number)."),
         ("DATA_DIR: 5", "DATA_DIR is 5, but must be the path of a file or folder."),
-        ("llm: ollama", "LLM is 'ollama', but must be a section with provider, params."),
+        (
+            "llm: ollama",
+            "llm is 'ollama', but must be a section with provider, routes, default_route, fallback_route, lb_policy,"
+            " hedge, probe, deadlines, params.",
+        ),
         ("VLLM_CONFIG: half", "VLLM_CONFIG is 'half', but must be names with values, as in {max_model_len: 8192}."),
         ("VLLM_CONFIG: {1: 2}", "VLLM_CONFIG is 1, but must be names with values, as in {max_model_len: 8192}."),
         ("OLLAMA_BASE_URL: gpu:11434", "OLLAMA_BASE_URL is 'gpu:11434', but must begin with http:// or https://."),
@@ -378,6 +386,12 @@ def test_a_named_file_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -
         ({}, "VLLM_CONFIG: [{hf_token: sk-geheim}]"),
         ({"VLLM_CONFIG": "{api_key: sk-geheim}"}, ""),
         ({"STRICTNESS": "x", "VLLM_API_KEY": "sk-geheim"}, ""),
+        ({}, "llm: {routes: {a: {base_url: 'http://gpu:8000', api_key: [sk-geheim]}}}"),
+        ({}, "llm: {routes: {a: {base_url: 'http://gpu:8000', api_keys: sk-geheim}}}"),
+        ({}, "llm: {routes: {a: {base_url: 'http://gpu:8000', api_key: sk-geheim, tier: -1}}}"),
+        ({}, "llm: {routes: {a: {base_url: 'reader:sk-geheim@gpu:8000'}}}"),
+        ({}, "llm: {routes: {a: {base_url: ['http://reader:sk-geheim@gpu:8000']}}}"),
+        ({"VLLM_BASE_URL": "http://gpu:8000,reader:sk-geheim@gpu:8001"}, ""),
     ],
 )
 def test_a_key_is_never_in_a_message(
@@ -391,9 +405,11 @@ def test_a_key_is_never_in_a_message(
 
 
 def test_a_key_is_not_printed_with_the_settings() -> None:
-    settings = load_settings(vllm_api_key="sk-geheim")
+    settings = load_settings(
+        vllm_api_key="sk-geheim", llm={"routes": {"a": {"base_url": "http://gpu:8000", "api_key": "sk-geheim"}}}
+    )
 
-    assert settings.vllm_api_key == "sk-geheim"
+    assert settings.vllm_api_key == settings.llm.routes["a"].api_key == "sk-geheim"
     assert "sk-geheim" not in repr(settings) + str(settings)
 
 

@@ -13,11 +13,11 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableConfig
 from pydantic import ConfigDict
 
-from app.engines.streaming_chat import StreamingChatModel
+from app.engines.conversations import ConversationChatModel, conversation_in
 from app.engines.switch import EngineSwitch
 
 
-class LiveChatModel(StreamingChatModel):
+class LiveChatModel(ConversationChatModel):
     """Each answer comes whole from the engine that is live when it begins."""
 
     switch: EngineSwitch
@@ -35,7 +35,8 @@ class LiveChatModel(StreamingChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         with self.switch.lease() as engine:
-            stream = engine.chat_model().stream(messages, _config(run_manager), stop=stop, **kwargs)
+            config = _config(run_manager, kwargs)
+            stream = engine.chat_model().stream(messages, config, stop=stop, **kwargs)
             with closing(cast("Generator[AIMessageChunk]", stream)) as chunks:
                 for chunk in chunks:
                     yield ChatGenerationChunk(message=chunk, generation_info=_end(chunk))
@@ -50,15 +51,19 @@ class LiveChatModel(StreamingChatModel):
         lease = await asyncio.to_thread(self.switch.lease)
         with lease as engine:
             model = await asyncio.to_thread(engine.chat_model)
-            stream = model.astream(messages, _config(run_manager), stop=stop, **kwargs)
+            config = _config(run_manager, kwargs)
+            stream = model.astream(messages, config, stop=stop, **kwargs)
             async with aclosing(cast("AsyncGenerator[AIMessageChunk]", stream)) as chunks:
                 async for chunk in chunks:
                     yield ChatGenerationChunk(message=chunk, generation_info=_end(chunk))
 
 
-def _config(manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> RunnableConfig:
-    """What the run is about: the conversation's name is in there."""
-    return {"metadata": dict(manager.metadata)} if manager and manager.metadata else {}
+def _config(
+    manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None, kwargs: dict[str, Any]
+) -> RunnableConfig:
+    """Hands the conversation's name on, which is no keyword of other models; takes it from ``kwargs``."""
+    name = kwargs.pop("conversation", "") or conversation_in(manager.metadata if manager else None)
+    return {"metadata": {"conversation_id": name}} if name else {}
 
 
 def _end(chunk: AIMessageChunk) -> dict[str, Any] | None:

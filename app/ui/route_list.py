@@ -51,7 +51,7 @@ class RouteList:
     def _fill(self, place: DeltaGenerator) -> None:
         routes = self._statuses()
         if len(routes) > 1 or any(map(_is_unwell, routes)):
-            place.caption(_rows(routes))
+            place.markdown(_rows(routes))
         else:
             place.empty()
 
@@ -72,11 +72,13 @@ def _rows(routes: Sequence[RouteStatus]) -> str:
 
 
 def _lines(route: RouteStatus) -> list[str]:
-    head = " ".join([f"**{plain(route.name)}**", *_badges(route), " · ".join(_state(route))])
+    lines = [" ".join([f"**{plain(route.name)}**", *_badges(route)])]
+    if state := _state(route):
+        lines[0] += f" :small[{' · '.join(state)}]"
     where = [part for part in (plain(route.url), plain(route.model)) if part]
-    lines = [head.rstrip(), " · ".join([*where, *_facts(route)])]
+    lines.append(f":small[:gray[{' · '.join([*where, *_facts(route)])}]]")
     if route.problem:
-        lines.append(f":orange[:material/warning:] {_line(route.problem)}")
+        lines.append(f":small[:orange[:material/warning:] {_line(route.problem)}]")
     return lines
 
 

@@ -17,7 +17,9 @@ from app.errors import CollectionError, EngineError, EngineUnavailable, HotswapE
 from app.inventory import ModelHere
 from app.jobs import Job, JobBoard
 from app.models import Fetched, FetchRequest, Fit, Memory, MemoryNeed
-from app.schema import Answer, Citation, DocumentInfo, EngineStatus, Failure, IngestReport, OnProgress, Page, Progress
+from app.schema import (
+    Answer, Citation, DocumentInfo, EngineStatus, Failure, IngestReport, OnProgress, Page, Progress, RouteStatus, RouteTry,
+)  # fmt: skip
 from app.service import SourceView
 from tests.engines.servers import unused_url
 
@@ -42,6 +44,7 @@ class Reply:
     go_on: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
     later_error: EngineError | None = None
+    routes: tuple[RouteTry, ...] = ()
 
 
 class ReplyResponse:
@@ -77,7 +80,20 @@ class ReplyResponse:
         reply = self._reply
         complete = self._done and reply.complete and self.error is None
         citations = reply.citations if self._done else ()
-        return Answer("".join(self._said), reply.engine, "", complete, reply.refused, self.query, citations)
+        said, asked = "".join(self._said), reply.routes
+        return Answer(said, reply.engine, "", complete, reply.refused, self.query, citations, routes=asked)
+
+
+class RoutesStandIn:
+    """An engine of several servers."""
+
+    def __init__(self, *statuses: RouteStatus) -> None:
+        self.statuses = statuses
+        self.looks = 0
+
+    def routes(self) -> tuple[RouteStatus, ...]:
+        self.looks += 1
+        return self.statuses
 
 
 class SwitchStandIn:

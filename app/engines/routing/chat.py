@@ -17,19 +17,17 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict
 
+from app.engines.conversations import ConversationChatModel, conversation_in
 from app.engines.routing.answering import End
 from app.engines.routing.exchange import Part
 from app.engines.routing.requests import Question
 from app.engines.routing.router import Piece, Router
-from app.engines.streaming_chat import StreamingChatModel
 
 FOREVER = 1e7
 """Seconds. The router has deadlines of its own, and always ends."""
-_CONVERSATION = ("conversation_id", "session_id", "thread_id")
-"""Where programs put the name of a conversation in a run's metadata; the last is LangGraph's."""
 
 
-class RoutedChatModel(StreamingChatModel):
+class RoutedChatModel(ConversationChatModel):
     """One model behind several servers. Keywords of a call go into the request, as in OpenAI's API.
 
     The last chunk's ``response_metadata`` has ``finish_reason``, ``model_name`` and ``routes``: every server that was
@@ -113,12 +111,13 @@ class RoutedChatModel(StreamingChatModel):
         given = {name: value for name, value in given.items() if value is not None and name not in _NOT_SENT}
         if stop:
             given["stop"] = stop
-        metadata = (run_manager.metadata if run_manager else None) or {}
-        named = next((str(metadata[name]) for name in _CONVERSATION if metadata.get(name)), "")
+        named = kwargs.get("conversation") or conversation_in(run_manager.metadata if run_manager else None)
         return Question(convert_to_openai_messages(messages), given, named or _beginning(messages))
 
 
-_NOT_SENT = frozenset({"extra_body", "stream", "stream_options", "stream_usage", "model", "return_token_ids"})
+_NOT_SENT = frozenset(
+    {"conversation", "extra_body", "stream", "stream_options", "stream_usage", "model", "return_token_ids"}
+)
 """These are the router's."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from app.engines.http import check_offline
@@ -58,10 +59,10 @@ def routes_of(settings: Settings) -> tuple[Route, ...]:
         if settings.vllm_model and llm.routes[name].model == replaced:
             route = replace(route, model=settings.vllm_model)
         if name == first and urls:
-            found += [
-                replace(route, name=_numbered(name, at), url=api_url(url), setting="VLLM_BASE_URL")
-                for at, url in enumerate(urls)
-            ]
+            taken = set(llm.routes)
+            for at, url in enumerate(urls):
+                named = _numbered(name, at, taken)
+                found.append(replace(route, name=named, url=api_url(url), setting="VLLM_BASE_URL"))
         else:
             found.append(route)
     return tuple(_offline(settings, route) for route in found)
@@ -72,8 +73,13 @@ def api_url(base: str) -> str:
     return base if not base or base.endswith("/v1") else f"{base}/v1"
 
 
-def _numbered(name: str, at: int) -> str:
-    return f"{name}-{at + 1}" if at else name
+def _numbered(name: str, at: int, taken: set[str]) -> str:
+    """``name`` for the first, then ``name-2`` and so on; a number more where a route has that name."""
+    if not at:
+        return name
+    free = next(f"{name}-{number}" for number in count(at + 1) if f"{name}-{number}" not in taken)
+    taken.add(free)
+    return free
 
 
 def _route(settings: Settings, name: str, given: RouteSettings) -> Route:

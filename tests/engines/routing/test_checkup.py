@@ -152,7 +152,7 @@ def test_what_is_no_server_at_all() -> None:
     assert (found.healthy, found.reachable, found.served_as_configured) == (False, False, None)
     assert "No server runs" in found.error
 
-    found = checked_at("http://127.0.0.1:99999/v1", vllm_model="mine")
+    found = checked_at("http://127.0.0.1:port/v1", vllm_model="mine")
     assert (found.healthy, found.reachable) == (False, False)
     assert "no valid address" in found.error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from app.conversation.request import Writer
@@ -10,6 +11,8 @@ from app.errors import EngineError
 if TYPE_CHECKING:
     from app.engines.pool import Lease
     from app.engines.switch import EngineSwitch
+
+log = logging.getLogger(__name__)
 
 
 class WriterLine:
@@ -28,8 +31,12 @@ class WriterLine:
 
     def after(self, error: EngineError) -> Writer | None:
         """Who writes instead of the one that failed with ``error``; None when nobody is left."""
-        lease = self._switch.lease_instead(self._tried)
-        return self._writer(lease) if lease else None
+        while (lease := self._switch.lease_instead(self._tried)) is not None:
+            try:
+                return self._writer(lease)
+            except EngineError as failure:
+                log.warning("%s cannot take over either: %s", lease.engine.name, failure)
+        return None
 
     def _writer(self, lease: Lease) -> Writer:
         engine = lease.engine

@@ -1,7 +1,8 @@
 """The command line: ``python -m app COMMAND``.
 
 Results go to stdout (with ``--json`` as JSON), progress, notes and logs to stderr. Exit codes: 0 done, 1 a problem
-with what was asked, 2 wrong usage. A command goes through the running server of the data folder, if there is one.
+with what was asked, 2 wrong usage; ``health`` has its own. A command goes through the running server of the data
+folder, if there is one.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class VllmOpenAIEngine:
         self._looks: tuple[Look, ...] = ()
         self._router: Router | None = None
         self._chat: RoutedChatModel | None = None
-        self._lock = threading.Lock()
+        self._lock, self._loading = threading.Lock(), threading.Lock()
 
     def check(self) -> EngineStatus:
         """Ready when one of the servers answers and serves its model."""
@@ -67,14 +67,16 @@ class VllmOpenAIEngine:
         Raises:
             EngineError: none answers.
         """
-        if self.loaded:
-            return
-        on_progress(Progress("loading", item=self.name, detail=", ".join(shown(route.url) for route in self._routes)))
-        self._look()
-        for each in self._looks:
-            if odd := each.problem or (each.error.message if each.error else ""):
-                log.warning("route %s (%s): %s", each.route.name, shown(each.route.url), odd)
-        self.chat_model().invoke("Hi", max_tokens=1)
+        with self._loading:
+            if self.loaded:
+                return
+            where = ", ".join(shown(route.url) for route in self._routes)
+            on_progress(Progress("loading", item=self.name, detail=where))
+            self._look()
+            for each in self._looks:
+                if odd := each.problem or (each.error.message if each.error else ""):
+                    log.warning("route %s (%s): %s", each.route.name, shown(each.route.url), odd)
+            self.chat_model().invoke("Hi", max_tokens=1)
 
     def chat_model(self) -> RoutedChatModel:
         """The model over all routes.
@@ -137,14 +139,15 @@ class VllmOpenAIEngine:
             self._learn(self._router)
         if found := [each for each in self._looks if each.served]:
             return sorted(found, key=lambda each: each.route.rank)
-        errors = [each.error for each in self._looks if each.error]
+        errors = {each.route.name: each.error for each in self._looks if each.error}
+        first = next(iter(errors.values()))
         if len(errors) == 1:
-            raise errors[0]
-        reasons = "; ".join(f"{each.route.name}: {each.error.message}" for each in self._looks if each.error)
-        raise type(errors[0])(f"No route can answer: {reasons}", "See `python -m app health`.")
+            raise first
+        reasons = "; ".join(f"{name}: {error.message.rstrip('.')}" for name, error in errors.items())
+        raise type(first)(f"No route can answer: {reasons}.", "See `python -m app health`.")
 
     def _learn(self, router: Router) -> None:
         for each, live in zip(self._looks, router.routes, strict=False):  # there may be no looks yet
-            live.problem = each.problem
+            live.problem = each.problem or (each.error.message if each.error else "")
             if each.served is not None:
                 live.model, live.window = each.served.name, each.served.window

@@ -28,6 +28,7 @@ def test_other_machines_are_not(host: str) -> None:
     ("url", "expected"),
     [
         ("http://anna:geheim@host:11434/x", "http://host:11434/x"),
+        ("http://anna:ge@heim@host", "http://host"),
         ("http://host/a@b", "http://host/a@b"),
         ("http://host", "http://host"),
     ],

@@ -133,7 +133,7 @@ assert "httpx" not in sys.modules, "the registry alone needs no HTTP"
 settings = load_settings(vllm_base_url="http://127.0.0.1:9", ollama_base_url="http://127.0.0.1:9")
 engines = {name: registry.create(name, settings) for name in registry.ORDER}
 assert registry.choose("auto", engines).engine.name == "extractive"
-heavy = {"langchain_core", "langchain_ollama", "langchain_openai", "openai", "torch", "transformers", "jieba", "numpy"}
+heavy = {"langchain_core", "langchain_ollama", "aiohttp", "torch", "transformers", "jieba", "numpy"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)

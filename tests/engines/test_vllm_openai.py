@@ -11,7 +11,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 
 from app.config import Settings, load_settings
-from app.engines import retry
+from app.engines.routing import answering
 from app.engines.vllm_openai import VllmOpenAIEngine
 from app.errors import (
     ContextTooLong,
@@ -51,7 +51,7 @@ USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(answering, "FIRST_PAUSE", 0.01)
 
 
 def settings(url: str, model: str = "qwen", key: str = "", **params: Any) -> Settings:
@@ -192,11 +192,9 @@ def test_a_connection_lost_after_the_end_mark_loses_nothing() -> None:
 def test_a_stream_without_its_end_mark_is_incomplete(reply: Reply) -> None:
     with server(reply) as there:
         text, error = failure(there.url)
-        requests = len(there.asked(CHAT))
-    assert text == "Hello"
+    assert text == "Hello"  # the same server is asked to go on, and never comes any further
     assert isinstance(error, IncompleteAnswer)
     assert error.hint
-    assert requests == 4  # four questions; an answer that has begun is not asked for again
 
 
 def test_the_servers_last_words_are_told() -> None:
@@ -422,7 +420,7 @@ def test_a_silent_server_is_given_up_in_time() -> None:
     assert not status.ready
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:port", "http://[::1", "http://a:1,http://b:2"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:port", "http://[::1", "http://127.0.0.1:x,http://[::1"])
 def test_an_impossible_address_is_a_status_and_an_error(url: str) -> None:
     engine = VllmOpenAIEngine(settings(url))
     assert not engine.check().ready

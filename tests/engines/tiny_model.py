@@ -34,10 +34,12 @@ def make(
     shards: bool = False,
     says: str = "",
     forever: bool = False,
+    tied: bool = True,
 ) -> Path:
     """Write a Llama into ``folder``; with ``says`` it answers everything with that sentence, and stops or begins anew.
 
     ``hidden`` must be a multiple of 64, the head size that CPU attention wants. ``says`` must hold no token twice.
+    Without ``tied`` embeddings its noise is richer: with them it soon repeats one token.
     """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -68,7 +70,7 @@ def make(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=None,
-        tie_word_embeddings=not says,
+        tie_word_embeddings=tied and not says,
     )
     model = LlamaForCausalLM(config)
     if says:

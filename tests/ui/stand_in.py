@@ -18,7 +18,17 @@ from app.inventory import ModelHere
 from app.jobs import Job, JobBoard
 from app.models import Fetched, FetchRequest, Fit, Memory, MemoryNeed
 from app.schema import (
-    Answer, Citation, DocumentInfo, EngineStatus, Failure, IngestReport, OnProgress, Page, Progress, RouteStatus, RouteTry,
+    Answer,
+    Citation,
+    DocumentInfo,
+    EngineStatus,
+    Failure,
+    IngestReport,
+    OnProgress,
+    Page,
+    Progress,
+    RouteStatus,
+    RouteTry,
 )  # fmt: skip
 from app.service import SourceView
 from tests.engines.servers import unused_url

@@ -32,8 +32,8 @@ Source: M. Brooker, Exponential Backoff and Jitter (AWS Architecture Blog, 2015)
 """
 RESUMES = 20
 """How often one answer may go on elsewhere."""
-WONDERING = 2.0
-"""Seconds for finding out, in the middle of an answer, how a server can go on with it."""
+WONDERING, WONDER_AGAIN = 2.0, 60.0
+"""Seconds for finding out, in the middle of an answer, how a server can go on with it, and until that is tried anew."""
 READING = 600
 """Characters of a prompt that even a slow server reads in a second."""
 
@@ -224,7 +224,8 @@ class Answering:
         return winner
 
     async def _continued(self, live: LiveRoute) -> Stream:
-        if live.resumes is None and not resume.by_tokens(self._question, self._said, live):
+        unknown = live.resumes is None and live.now() - live.wondered_at > WONDER_AGAIN
+        if unknown and not resume.by_tokens(self._question, self._said, live):
             await learning.try_resume(live, WONDERING)
         attempt = resume.continuation(self._question, self._said, live)
         if attempt is None:

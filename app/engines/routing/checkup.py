@@ -21,8 +21,8 @@ from app.engines.routing.routes import Route
 from app.engines.routing.survey import Look, look
 from app.errors import EngineError, EngineUnavailable, ModelMissing
 
-LONGEST = 11.0
-"""Seconds for all of it: as long as a probe waits for its token, and the list of models before it."""
+LONGEST = 10.0
+"""Seconds for all of it, the list of models and the waiting for a token."""
 _SMALLEST = Question([{"role": "user", "content": "Hi"}], {"max_tokens": 1, "temperature": 0.0})
 
 Resume = Literal["tokens", "text", "no"]

@@ -6,17 +6,19 @@ import asyncio
 import logging
 
 from app.engines.routing.exchange import Part, Patience, exchange
-from app.engines.routing.faults import Blame, Fault
+from app.engines.routing.faults import Blame, Fault, Faults
 from app.engines.routing.live import LiveRoute
 from app.engines.routing.requests import CHAT, Question, asked, from_text
 from app.engines.routing.resume import Attempt
-from app.engines.routing.served import list_models, missing, pick
+from app.engines.routing.served import fetch_list, list_models, missing, pick, read_list
 from app.errors import EngineError, ModelMissing
 
 log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 10.0
 """How long a probe waits for its token."""
+OUT_SECONDS = 2.0
+"""How long at least, of a route that is out: while a probe hangs, a recovery goes unseen."""
 _HELLO = {"role": "user", "content": "Hi"}
 _BEGUN = "Hello and welcome"
 _OURS = ("return_token_ids", "extra inputs", "extra fields", "unrecognized", "unknown field", "unexpected")
@@ -24,12 +26,21 @@ _OURS = ("return_token_ids", "extra inputs", "extra fields", "unrecognized", "un
 
 async def learn(live: LiveRoute) -> None:
     """Asks the server what it serves. Raises Fault where it does not tell, or has no such model."""
+    faults = Faults(live.route, live.model)
+    if live.route.refusal:
+        raise faults.offline(live.route.refusal)
     try:
-        model = pick(live.route, await asyncio.to_thread(list_models, live.route))
+        reply = await asyncio.to_thread(fetch_list, live.route)
+    except EngineError as error:
+        raise Fault(Blame.ROUTE, error, "the server does not tell what it serves") from error
+    if reply.status_code != 200:
+        raise faults.status(reply.status_code, reply.text, reply.headers.get("Retry-After"))
+    try:
+        model = pick(live.route, read_list(live.route, reply))
     except ModelMissing as error:
         raise Fault(Blame.SETUP, error, "it does not serve the model") from error
     except EngineError as error:
-        raise Fault(Blame.ROUTE, error, error.message.rstrip("."), again=False) from error
+        raise faults.other_kind() from error
     live.model, live.window = model.name, model.window
 
 
@@ -70,7 +81,8 @@ async def probe(live: LiveRoute) -> float:
     if not live.model:
         await learn(live)
     began = asyncio.get_running_loop().time()
-    await _tokens(live, asked(Question([_HELLO], {"max_tokens": 1, "temperature": 0.0}), live.model, ids=False))
+    usual = PROBE_SECONDS if live.health.admitted else max(OUT_SECONDS, 5 * (live.ttft.value or 0.0))
+    await _tokens(live, min(usual, PROBE_SECONDS), asked(Question([_HELLO], {"max_tokens": 1, "temperature": 0.0}), live.model, ids=False))
     return asyncio.get_running_loop().time() - began
 
 
@@ -80,6 +92,7 @@ async def try_resume(live: LiveRoute, seconds: float = PROBE_SECONDS) -> None:
     One that knows nothing of ``continue_final_message`` takes the text for a message of its own, closes it and opens
     another one: that makes a longer prompt of it.
     """
+    live.wondered_at = live.now()
     try:
         async with asyncio.timeout(seconds):
             live.resumes = "text" if await _goes_on(live) else "no"
@@ -95,9 +108,9 @@ async def try_resume(live: LiveRoute, seconds: float = PROBE_SECONDS) -> None:
 async def _goes_on(live: LiveRoute) -> bool:
     question = Question([_HELLO], {"max_tokens": 1, "temperature": 0.0})
     closed = Question([_HELLO, {"role": "assistant", "content": _BEGUN}], question.options)
-    begun = await _tokens(live, from_text(question, live.model, _BEGUN, None, ids=False))
+    begun = await _tokens(live, PROBE_SECONDS, from_text(question, live.model, _BEGUN, None, ids=False))
     try:
-        whole = await _tokens(live, asked(closed, live.model, ids=False))
+        whole = await _tokens(live, PROBE_SECONDS, asked(closed, live.model, ids=False))
     except Fault as fault:  # a template that wants the last word to be the user's, unless it is told otherwise
         if fault.status == 400:
             return True
@@ -105,9 +118,9 @@ async def _goes_on(live: LiveRoute) -> bool:
     return 0 < begun < whole
 
 
-async def _tokens(live: LiveRoute, body: dict[str, object]) -> int:
-    """How many tokens the prompt has, 0 where the server does not tell. Raises Fault."""
-    seconds = min(PROBE_SECONDS, live.route.timeout)
+async def _tokens(live: LiveRoute, seconds: float, body: dict[str, object]) -> int:
+    """How many tokens the prompt has, 0 where the server does not tell. Raises Fault where no token comes in time."""
+    seconds = min(seconds, live.route.timeout)
     last = Part()
     async for part in exchange(live.route, live.model, CHAT, body, Patience(seconds, seconds, seconds)):
         last = part

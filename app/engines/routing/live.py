@@ -37,7 +37,7 @@ class LiveRoute:
         self.takes_tokens = True
         self.resumes: Resumes | None = None
         """Whether it goes on with a text that was begun; None until it was tried."""
-        self.heard_at = self.probed_at = float("-inf")
+        self.heard_at = self.probed_at = self.wondered_at = float("-inf")
         self.now = now
 
     @property

@@ -32,13 +32,22 @@ def list_models(route: Route) -> list[ServedModel]:
     Raises:
         EngineUnavailable: it is down or slow, wants another key, or is another kind.
     """
+    return read_list(route, fetch_list(route))
+
+
+def fetch_list(route: Route) -> httpx.Response:
+    """The server's list of models, whatever it looks like. Raises EngineUnavailable where none comes."""
     if route.refusal:
         raise route.refusal
     headers = {"Authorization": f"Bearer {route.key}"} if route.key else None
     try:
-        reply = fetch("GET", f"{route.url}/models", headers=headers)
+        return fetch("GET", f"{route.url}/models", headers=headers)
     except httpx.HTTPError as error:
         raise unreachable(route, error) from error
+
+
+def read_list(route: Route, reply: httpx.Response) -> list[ServedModel]:
+    """The models in ``reply``. Raises EngineUnavailable where it is no list of them."""
     try:
         if reply.status_code == 200:
             return [_served(item) for item in reply.json()["data"]]

@@ -271,7 +271,7 @@ def test_many_readers_while_one_of_three_goes_bad_and_gets_well(mode: str) -> No
         assert lost == [], answers[lost[0]]
         assert sum(len(told.names) > 1 for told in answers.values()) > 0, "nobody met the fault"
         wait_until(lambda: all(status.in_flight == 0 for status in routed.routes()))
-        wait_until(lambda: routed.routes()[0].state == "in", 5)
+        wait_until(lambda: routed.routes()[0].state == "in", 10)
         routed.close()
 
 

@@ -20,6 +20,7 @@ PROBE_SECONDS = 10.0
 OUT_SECONDS = 2.0
 """How long at least, of a route that is out: while a probe hangs, a recovery goes unseen."""
 _HELLO = {"role": "user", "content": "Hi"}
+_SMALLEST = {"max_tokens": 1, "temperature": 0.0}
 _BEGUN = "Hello and welcome"
 _OURS = ("return_token_ids", "extra inputs", "extra fields", "unrecognized", "unknown field", "unexpected")
 
@@ -82,7 +83,7 @@ async def probe(live: LiveRoute) -> float:
         await learn(live)
     began = asyncio.get_running_loop().time()
     usual = PROBE_SECONDS if live.health.admitted else max(OUT_SECONDS, 5 * (live.ttft.value or 0.0))
-    await _tokens(live, min(usual, PROBE_SECONDS), asked(Question([_HELLO], {"max_tokens": 1, "temperature": 0.0}), live.model, ids=False))
+    await _tokens(live, min(usual, PROBE_SECONDS), asked(Question([_HELLO], _SMALLEST), live.model, ids=False))
     return asyncio.get_running_loop().time() - began
 
 
@@ -106,7 +107,7 @@ async def try_resume(live: LiveRoute, seconds: float = PROBE_SECONDS) -> None:
 
 
 async def _goes_on(live: LiveRoute) -> bool:
-    question = Question([_HELLO], {"max_tokens": 1, "temperature": 0.0})
+    question = Question([_HELLO], _SMALLEST)
     closed = Question([_HELLO, {"role": "assistant", "content": _BEGUN}], question.options)
     begun = await _tokens(live, PROBE_SECONDS, from_text(question, live.model, _BEGUN, None, ids=False))
     try:

@@ -12,7 +12,7 @@ import pytest
 
 from app.cli import main
 from app.config import get_settings
-from tests.product import DOCUMENTS, Ended, Server, command, environment, server, write_documents
+from tests.product import DOCUMENTS, Ended, Server, command, environment, free_port, server, write_documents
 
 Here = Callable[..., Ended]
 
@@ -227,6 +227,16 @@ def test_a_second_server_is_refused_by_name(data: Path, beside: Server) -> None:
     done = command(data, "serve", "--headless", "--no-page", "--port", "18999")
     assert done.code == 1
     assert beside.url in one_line(done.err)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:{port}", "http://[::1]:{port}/v1", "http://10.0.0.1,http://127.0.0.2:{port}/v1"]
+)
+def test_a_model_server_that_is_hotswap_itself_is_refused(tmp_path: Path, url: str) -> None:
+    port = free_port()
+    ended = command(tmp_path, "serve", "--headless", f"--port={port}", VLLM_BASE_URL=url.format(port=port))
+    assert (ended.code, ended.out) == (1, "")
+    assert "which is Hotswap itself" in ended.err and len(ended.err.splitlines()) == 1
 
 
 def test_a_port_in_use_is_said(tmp_path: Path) -> None:

@@ -492,6 +492,12 @@ def test_a_bad_file_breaks_the_command_in_one_line_and_never_its_help(write: Wri
 # what is printed for people
 
 
+def test_a_name_that_is_there_twice_is_an_error(write: WriteFile) -> None:
+    write("llm:\n  routes:\n    a: {base_url: http://x}\n    a: {base_url: http://y}\n")
+    with pytest.raises(ConfigError, match="line 4: a is there twice"):
+        load_settings()
+
+
 def test_the_example_file_is_what_the_code_prints() -> None:
     assert (ROOT / "config.example.yaml").read_text(encoding="utf-8") == EXAMPLE
     assert run("app.config").stdout == EXAMPLE

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.api.address import check_loopback, url_of
 from app.config import get_settings
+from app.engines.routing.routes import check_not_own, routes_of
 from app.errors import HotswapError
 from app.logs import set_up_logging
 from app.service import Service, set_current
@@ -25,6 +26,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
         settings = get_settings()
         set_up_logging(settings)
         url = _url()
+        check_not_own(routes_of(settings), url)
         service = Service.open(settings)
     except HotswapError as error:
         # The web framework would print a traceback of every floor above; nothing is open yet, so leave at once.

@@ -9,6 +9,7 @@ import sys
 
 from app.api.address import check_loopback, url_of
 from app.config import ROOT, Settings
+from app.engines.routing.routes import check_not_own, routes_of
 from app.errors import PortInUse, UsageError
 from app.owner import Ownership
 
@@ -21,8 +22,10 @@ def serve(settings: Settings, host: str, port: int, *, page: bool = True, browse
         PortInUse: something else listens there.
         DataFolderBusy: a server (or a command) already runs on this data folder.
         DataFolderError: the data folder cannot be used.
+        ConfigError: a model server's address is this server's own.
     """
     _check_address(host, port)
+    check_not_own(routes_of(settings), url_of(host, port))
     ownership = Ownership(settings.data_dir)
     ownership.acquire()  # names the owner now; the server takes it again when it starts
     ownership.release()

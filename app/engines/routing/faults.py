@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import ssl
 import time
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -14,7 +15,7 @@ import aiohttp
 
 from app.engines.http import error_text, shown
 from app.engines.routing.routes import Route
-from app.engines.routing.served import SEE_LOG, hidden, no_api, no_server, refused, start_hint
+from app.engines.routing.served import SEE_LOG, hidden, no_api, no_server, not_trusted, refused, start_hint, tls_failure
 from app.errors import ContextTooLong, EngineError, EngineTimeout, EngineUnavailable, OutOfMemory
 
 TOO_LONG = re.compile(r"context (?:length|window|size)|maximum model length|max_model_len", re.IGNORECASE)
@@ -70,8 +71,8 @@ class Faults:
             problem = EngineUnavailable(f"The proxy on the way to {self._where} does not answer.", hint)
             return self._failed(problem, "the proxy does not answer")
         if isinstance(error, aiohttp.ClientSSLError):
-            problem = EngineUnavailable(f"The certificate of {self._where} is not accepted.", start_hint(self._route))
-            return Fault(Blame.SETUP, problem, "its certificate is not accepted")
+            problem = not_trusted(self._route, tls_failure(error) or ssl.SSLError("no TLS"))
+            return Fault(Blame.SETUP, problem, "there is no secure connection to it")
         if isinstance(error, aiohttp.ClientConnectorError):
             return self._failed(no_server(self._route), "no server runs there")
         if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
 
-from app.engines.http import check_offline
-from app.errors import EngineUnavailable
+from app.engines.http import check_offline, is_loopback, shown
+from app.errors import ConfigError, EngineUnavailable
 
 if TYPE_CHECKING:
     from app.config import Settings
@@ -66,6 +68,26 @@ def routes_of(settings: Settings) -> tuple[Route, ...]:
         else:
             found.append(route)
     return tuple(_offline(settings, route) for route in found)
+
+
+def check_not_own(routes: Sequence[Route], own: str) -> None:
+    """Raises ConfigError where a route leads to ``own``, the address of this very server: it would ask itself."""
+    here = urlsplit(own)
+    for route in routes:
+        there = urlsplit(route.url)
+        same_host = there.hostname == here.hostname or is_loopback(there.hostname or "")
+        if same_host and _port(there) == _port(here):
+            raise ConfigError(
+                f"The route {route.name} leads to {shown(route.url)}, which is Hotswap itself.",
+                f"Set {route.setting} to a model server.",
+            )
+
+
+def _port(address: SplitResult) -> int | None:
+    try:
+        return address.port or {"http": 80, "https": 443}.get(address.scheme)
+    except ValueError:
+        return None
 
 
 def api_url(base: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 
 import httpx
@@ -89,7 +90,27 @@ def unreachable(route: Route, error: Exception) -> EngineUnavailable:
     if isinstance(error, httpx.TimeoutException):
         hint = "It may still be loading: try again soon, or see its log."
         return EngineUnavailable(f"The server at {shown(route.url)} does not answer.", hint)
+    if (failure := tls_failure(error)) is not None:
+        return not_trusted(route, failure)
     return no_server(route)
+
+
+def tls_failure(error: BaseException | None) -> ssl.SSLError | None:
+    """What the TLS library said, somewhere behind ``error``; aiohttp's own kinds of it have no reason."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError) and getattr(error, "reason", None):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def not_trusted(route: Route, failure: ssl.SSLError) -> EngineUnavailable:
+    """Its certificate is not accepted, or it speaks no TLS at all."""
+    reason = getattr(failure, "verify_message", "") or failure.reason or failure
+    return EngineUnavailable(
+        f"No secure connection to {shown(route.url)}: {reason}.",
+        f"Name its certificate in SSL_CERT_FILE, or correct {route.setting}.",
+    )
 
 
 def no_server(route: Route) -> EngineUnavailable:

@@ -29,7 +29,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from app import config_print, config_vllm, config_vllm_profiles
 from app.config_errors import explain, shown_value, where_to_correct
 from app.config_file import FileSource, expanded
-from app.config_llm import EngineName, LLMSection, engine_name, http_address
+from app.config_llm import EngineName, LLMSection, engine_name, header_value, http_address
 from app.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -187,6 +187,11 @@ class Settings(BaseSettings):
     @classmethod
     def _is_http_address(cls, value: str) -> str:
         return http_address(value)
+
+    @field_validator("vllm_api_key")
+    @classmethod
+    def _fits_a_header(cls, value: str) -> str:
+        return header_value(value)
 
     @field_validator("vllm_base_url")
     @classmethod

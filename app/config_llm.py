@@ -39,6 +39,13 @@ class Section(BaseModel):
         return {name: given for name, given in value.items() if given is not None and given != ""}
 
 
+def header_value(value: str) -> str:
+    """``value``, a key. Raises ValueError where no server could have given it."""
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("has characters that no key has: it is letters, digits and signs, without spaces")
+    return value
+
+
 class GenerationParams(Section):
     """How an engine is asked to write. ``timeout`` in seconds: until the first token, and between two tokens."""
 
@@ -66,6 +73,11 @@ class RouteSettings(Section):
     @classmethod
     def _is_http_address(cls, value: str) -> str:
         return http_address(value)
+
+    @field_validator("api_key")
+    @classmethod
+    def _fits_a_header(cls, value: str) -> str:
+        return header_value(value)
 
 
 class Deadlines(Section):

@@ -56,7 +56,7 @@ def check_offline(settings: Settings, url: str, setting: str) -> None:
 
 def shown(url: str) -> str:
     """``url`` as messages may show it: without user name and password."""
-    return re.sub(r"//[^/]*@", "//", url)
+    return re.sub(r"//.*@", "//", url)  # a password may have any character in it, also where it may not
 
 
 @lru_cache(maxsize=1)

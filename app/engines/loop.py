@@ -6,6 +6,7 @@ Readers come from any thread and any loop of theirs; what an engine does asynchr
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -15,6 +16,16 @@ T = TypeVar("T")
 
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
+
+
+def _forget() -> None:
+    """In a process that was forked off: the thread has stayed in the other one."""
+    global _lock, _loop
+    _lock, _loop = threading.Lock(), None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def engine_loop() -> asyncio.AbstractEventLoop:

@@ -10,6 +10,8 @@ from langchain_core.language_models.chat_models import agenerate_from_stream, ge
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 
+from app.text import estimate_tokens
+
 
 class StreamingChatModel(BaseChatModel):
     """Subclasses have ``_stream``, and ``_astream`` where a thread for each answer would be too much."""
@@ -22,6 +24,10 @@ class StreamingChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
+
+    def get_num_tokens(self, text: str) -> int:
+        """An estimate. LangChain's own counts with GPT-2's tokenizer, which it would fetch from a hub."""
+        return estimate_tokens(text)
 
     async def _agenerate(
         self,

@@ -43,7 +43,7 @@ class VllmOpenAIEngine:
     def check(self) -> EngineStatus:
         """Ready when one of the servers answers and serves its model."""
         try:
-            found = self._look()
+            found = self._look(patient=False)
         except EngineError as error:
             return EngineStatus(self.name, False, self._settings.vllm_model, error.message, error.hint)
         model = found[0].served.name if found[0].served else ""
@@ -127,14 +127,14 @@ class VllmOpenAIEngine:
         if router is not None:
             router.close()
 
-    def _look(self) -> list[Look]:
+    def _look(self, *, patient: bool = True) -> list[Look]:
         """The looks at servers that can answer, those that are asked first before the others.
 
         Raises EngineError where none can.
         """
         if not self._routes:
             raise EngineUnavailable(NOT_CONFIGURED, START_HINT)
-        self._looks = look(self._routes)
+        self._looks = look(self._routes, patient=patient)
         if self._router is not None:
             self._learn(self._router)
         if found := [each for each in self._looks if each.served]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from app.engines.routing import learning, resume
 from app.engines.routing.exchange import Part, Patience
@@ -24,6 +24,7 @@ from app.schema import RouteTry
 if TYPE_CHECKING:
     from app.engines.routing.router import Router
 
+T = TypeVar("T")
 ANSWERED = "answered"
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 4.0
 """Seconds before routes that were tried are tried again: doubling, with full jitter.
@@ -58,6 +59,7 @@ class Answering:
         self._tried: set[LiveRoute] = set()
         self._faults: list[tuple[LiveRoute, Fault]] = []
         self._tries: list[RouteTry] = []
+        self._relearned: set[LiveRoute] = set()
         self._changes = 0  # of the route, since the last new word
         self._rounds = 0  # of asking the same routes again, likewise
         self._resumes = 0
@@ -75,8 +77,9 @@ class Answering:
         """
         self._router.retries.question()
         self._router.hedges.question()
-        while (live := await self._next()) is not None:
-            self._asked, self._turn = live, self._clock()
+        same: LiveRoute | None = None
+        while (live := same or await self._next()) is not None:
+            self._asked, self._turn, same = live, self._clock(), None
             before = len(self._said.text)
             try:
                 async with aclosing(self._ask(live)) as pieces:
@@ -86,10 +89,13 @@ class Answering:
             except Fault as fault:
                 live = self._asked
                 if learning.corrected(live, self._attempt, fault):
+                    same = live
                     continue
                 if fault.status == 404:
-                    fault, again = await learning.explained(live, fault)
-                    if again:
+                    fault, changed = await learning.explained(live, fault)
+                    if changed and live not in self._relearned:
+                        self._relearned.add(live)
+                        same = live
                         continue
                 if len(self._said.text) > before:
                     self._tried.clear()
@@ -181,7 +187,7 @@ class Answering:
     async def _ask(self, live: LiveRoute) -> AsyncGenerator[str | Part | End]:
         """One route's part of the answer, perhaps all of it. Raises Fault."""
         if not live.model:
-            await learning.learn(live)
+            await self._within(learning.learn(live), live)
         if self._said.text:
             if self._said.tokens is not None and self._said.tokens == self._question.max_tokens:
                 yield self._ended(live, "length", None)  # only the end mark is missing
@@ -212,6 +218,16 @@ class Answering:
         finally:
             await stream.close()
 
+    async def _within(self, work: Awaitable[T], live: LiveRoute) -> T:
+        """``work``, unless the time for the whole answer is over before. Raises Fault."""
+        try:
+            async with asyncio.timeout_at(self._end) as timer:
+                return await work
+        except TimeoutError:
+            if not timer.expired():
+                raise
+            raise Faults(live.route, live.model).over() from None
+
     async def _begun(self, live: LiveRoute) -> Stream:
         self._attempt = resume.first(self._question, live)
         stream = Stream(live, self._attempt, self._patience(live))
@@ -226,7 +242,7 @@ class Answering:
     async def _continued(self, live: LiveRoute) -> Stream:
         unknown = live.resumes is None and live.now() - live.wondered_at > WONDER_AGAIN
         if unknown and not resume.by_tokens(self._question, self._said, live):
-            await learning.try_resume(live, WONDERING)
+            await self._within(learning.try_resume(live, WONDERING), live)
         attempt = resume.continuation(self._question, self._said, live)
         if attempt is None:
             raise Faults(live.route, live.model).cannot_continue()

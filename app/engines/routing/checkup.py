@@ -81,7 +81,7 @@ async def _check(seen: Look, connect: float, seconds: float) -> Checked:
     ttft, error = None, seen.error
     if live.model:  # asked though there is no list of models: answers count
         try:
-            ttft, _ = await _ask(live, Patience(connect, wait, wait, end), ids=False)
+            ttft, _ = await _ask(live, Patience(connect, wait, wait), ids=False)
         except Fault as fault:
             error = error or fault.error
     ms = seen.ms + (clock() - began) * 1000

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
 
+from app.engines.http import shown
 from app.engines.routing.faults import NETWORK, Fault, Faults
 from app.engines.routing.routes import Route
-from app.engines.routing.session import address, headers, proxy, session
+from app.engines.routing.served import address
+from app.engines.routing.session import headers, proxy, session
 from app.engines.routing.sse import EventReader
+
+log = logging.getLogger(__name__)
 
 BROKEN_REASONS = frozenset({"abort", "error"})
 """What vLLM gives as ``finish_reason`` where it stopped an answer itself."""
@@ -74,7 +79,10 @@ async def exchange(
     reading = _Reading(faults, patience)
     response: aiohttp.ClientResponse | None = None
     try:
-        response = await reading.within(_send(route, path, body, patience.connect))
+        try:
+            response = await reading.within(_send(route, path, body, patience.connect))
+        except ValueError as error:  # of the address
+            raise faults.connection(error) from error
         if response.status != 200:
             text = (await _body(reading, response)).decode(errors="replace")
             raise faults.status(response.status, text, response.headers.get("Retry-After"))
@@ -86,6 +94,13 @@ async def exchange(
                 yield part
     except NETWORK as error:
         raise faults.connection(error) from error
+    except Fault:
+        raise
+    except Exception as error:
+        if session().closed:  # Python ends
+            raise faults.closing() from None
+        log.exception("asking %s failed", shown(route.url))
+        raise faults.unexpected(error) from error  # another route may answer all the same
     finally:
         if response is not None:
             response.close()  # one that was read to its end has given its connection back already
@@ -119,6 +134,7 @@ class _Reading:
         self._clock = asyncio.get_running_loop().time
         self._begun = False
         self._moved = self._clock()
+        self._half = ""
         self.reason: str | None = None
         self.usage: tuple[int, int] | None = None
 
@@ -135,9 +151,21 @@ class _Reading:
         except TimeoutError:
             if not timer.expired():
                 raise
-            waited = self._clock() - self._moved if end is not None and end < limit else seconds
+            if end is not None and end <= limit:
+                raise self.faults.over() from None
             told = self.faults.stalled if self._begun else self.faults.late
-            raise told(waited, again=self._patience.short) from None
+            raise told(seconds, again=self._patience.short) from None
+
+    def joined(self, part: Part) -> Part:
+        """``part`` with whole characters: servers that cut UTF-16 send the halves of one apart."""
+        text = self._half + part.text
+        try:
+            text.encode()
+            return part
+        except UnicodeEncodeError:  # there are halves
+            last = text[-1] if "\ud800" <= text[-1] <= "\udbff" and part.reason is None else ""
+            self._half, text = last, text.removesuffix(last)
+            return replace(part, text=text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
 
     def take(self, part: Part) -> None:
         """Note what ``part`` says about the reply."""
@@ -169,7 +197,7 @@ async def _events(reading: _Reading, response: aiohttp.ClientResponse) -> AsyncG
                     await _rest(response)
                     piece = b""
                     break
-                part = _part(data, reading.faults)
+                part = reading.joined(_part(data, reading.faults))
                 try:
                     reading.take(part)
                 except Fault:
@@ -196,7 +224,7 @@ async def _rest(response: aiohttp.ClientResponse) -> None:
 
 async def _whole(reading: _Reading, response: aiohttp.ClientResponse) -> AsyncGenerator[Part]:
     """A server that does not stream gives everything at once."""
-    part = _part(await _body(reading, response), reading.faults)
+    part = reading.joined(_part(await _body(reading, response), reading.faults))
     if not part.text and part.reason is None:
         raise reading.faults.other_kind()
     reading.take(part)

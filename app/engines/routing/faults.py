@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import re
 import ssl
@@ -15,7 +16,18 @@ import aiohttp
 
 from app.engines.http import error_text, shown
 from app.engines.routing.routes import Route
-from app.engines.routing.served import SEE_LOG, hidden, no_api, no_server, not_trusted, refused, start_hint, tls_failure
+from app.engines.routing.served import (
+    SEE_LOG,
+    hidden,
+    no_address,
+    no_api,
+    no_server,
+    not_trusted,
+    password,
+    refused,
+    start_hint,
+    tls_failure,
+)
 from app.errors import ContextTooLong, EngineError, EngineTimeout, EngineUnavailable, OutOfMemory
 
 TOO_LONG = re.compile(r"context (?:length|window|size)|maximum model length|max_model_len", re.IGNORECASE)
@@ -75,9 +87,8 @@ class Faults:
             return Fault(Blame.SETUP, problem, "there is no secure connection to it")
         if isinstance(error, aiohttp.ClientConnectorError):
             return self._failed(no_server(self._route), "no server runs there")
-        if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
-            problem = EngineUnavailable(f"{self._where} is no valid address.", f"Correct {self._route.setting}.")
-            return Fault(Blame.SETUP, problem, "its address is not valid")
+        if isinstance(error, ValueError):  # of the address, by whoever looked at it: InvalidURL, UnicodeError, …
+            return Fault(Blame.SETUP, no_address(self._route), "its address is not valid")
         if isinstance(error, aiohttp.ClientResponseError):
             return self._failed(no_api(self._route), "a part of it could not be read")
         lost = EngineUnavailable(f"The server at {self._where} closed the connection.", SEE_LOG)
@@ -97,9 +108,15 @@ class Faults:
         error = EngineTimeout(f"{self._model} stopped in its answer: {reason}.", SEE_LOG)
         return self._failed(error, reason, again=again)
 
+    def over(self) -> Fault:
+        """The time for the whole answer, ``llm.deadlines.total``, is up: no route's fault."""
+        reason = "the time for a whole answer was over"
+        error = EngineTimeout(f"{self._model} did not answer in time: {reason}.", "Raise total in llm.deadlines.")
+        return Fault(Blame.ASKER, error, reason)
+
     def status(self, code: int, text: str, retry_after: str | None) -> Fault:
         """An HTTP error, by its ``code`` and body."""
-        words = hidden(error_text(text), self._route.key)
+        words = error_text(self._hidden(text))  # hidden first: a key cut in two would not be found
         reason = f"the server answered {code}{f': {words}' if words else ''}"
         if (code == 400 or code in (413, 422)) and TOO_LONG.search(words):
             return Fault(Blame.ASKER, self._too_long(words), reason, status=code)
@@ -116,7 +133,7 @@ class Faults:
 
     def in_band(self, data: Any) -> Fault:
         """An error event within a stream that began with 200."""
-        words = hidden(error_text(data), self._route.key)
+        words = error_text(self._hidden(json.dumps(data, ensure_ascii=False)))
         inner = data.get("error") if isinstance(data, dict) else None
         code = inner.get("code") if isinstance(inner, dict) else None
         if TOO_LONG.search(words) or code in (400, 413, 422):
@@ -152,6 +169,19 @@ class Faults:
     def offline(self, error: EngineError) -> Fault:
         """OFFLINE is set, and the route leads elsewhere."""
         return Fault(Blame.SETUP, error, "OFFLINE is set, and it is on another machine")
+
+    def unexpected(self, error: Exception) -> Fault:
+        """Something that nobody thought of."""
+        problem = EngineUnavailable(f"Asking {self._where} failed: {type(error).__name__}.", "The log has the details.")
+        return self._failed(problem, f"{type(error).__name__} when it was asked")
+
+    def closing(self) -> Fault:
+        """Python is ending."""
+        error = EngineUnavailable("Hotswap is shutting down.", "Start it again.")
+        return Fault(Blame.ASKER, error, "Hotswap is shutting down")
+
+    def _hidden(self, text: str) -> str:
+        return hidden(text, self._route.key, password(self._route))
 
     def _failed(self, error: EngineError, reason: str, *, again: bool = False, status: int = 0) -> Fault:
         return Fault(Blame.ROUTE, error, reason, again=again, status=status)

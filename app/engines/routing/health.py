@@ -93,10 +93,13 @@ class Health:
         self.failed_at, self.reason = self._now(), reason
         self._next_probe = self._now() + PROBE_SETUP
 
+    def probed(self) -> None:
+        """A probe begins. The next one does not wait for its end: while one hangs, a recovery would go unseen."""
+        self._next_probe = self._now() + (PROBE_SETUP if self.state == "misconfigured" else PROBE_AGAIN)
+
     def probe_failed(self, reason: str) -> None:
         """The probe of a route that is out."""
         self.failed_at, self.reason = self._now(), reason
-        self._next_probe = self._now() + (PROBE_SETUP if self.state == "misconfigured" else PROBE_AGAIN)
 
     def readmitted(self) -> None:
         """The probe of a route that is out succeeded: it is in, with a small share at first."""

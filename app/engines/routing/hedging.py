@@ -32,6 +32,7 @@ async def raced(
     ``lost`` is told of every other one: with its fault, or None for one that was only slower. Those are closed.
     """
     racing = {asyncio.ensure_future(one.first()): one}
+    decided = False
     try:
         done, _ = await asyncio.wait(racing, timeout=hedge_after(one))
         if not done and (two := another()) is not None:
@@ -42,6 +43,7 @@ async def raced(
                 stream = racing.pop(task)
                 try:
                     task.result()
+                    decided = True
                     return stream, None
                 except Fault as fault:
                     await stream.close()
@@ -53,4 +55,5 @@ async def raced(
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await stream.close()
-            lost(stream, None)
+            if decided:  # else the reader has left, and blames nobody
+                lost(stream, None)

@@ -17,8 +17,6 @@ log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 10.0
 """How long a probe waits for its token."""
-OUT_SECONDS = 2.0
-"""How long at least, of a route that is out: while a probe hangs, a recovery goes unseen."""
 _HELLO = {"role": "user", "content": "Hi"}
 _SMALLEST = {"max_tokens": 1, "temperature": 0.0}
 _BEGUN = "Hello and welcome"
@@ -26,7 +24,14 @@ _OURS = ("return_token_ids", "extra inputs", "extra fields", "unrecognized", "un
 
 
 async def learn(live: LiveRoute) -> None:
-    """Asks the server what it serves. Raises Fault where it does not tell, or has no such model."""
+    """Asks the server what it serves, once for all who want to know. Raises Fault where it does not tell."""
+    if live.learning is None or live.learning.done():
+        live.learning = asyncio.ensure_future(_learn(live))
+        live.learning.add_done_callback(lambda task: task.cancelled() or task.exception())  # perhaps nobody waits
+    await asyncio.shield(live.learning)
+
+
+async def _learn(live: LiveRoute) -> None:
     faults = Faults(live.route, live.model)
     if live.route.refusal:
         raise faults.offline(live.route.refusal)
@@ -61,9 +66,11 @@ async def explained(live: LiveRoute, fault: Fault) -> tuple[Fault, bool]:
 
 def corrected(live: LiveRoute, attempt: Attempt, fault: Fault) -> bool:
     """Whether the server only minds how it was asked, which the next request does otherwise."""
+    # What the attempt asked for counts, not what is known now: another question may have found out meanwhile.
     words = fault.reason.lower()
-    if live.takes_ids and fault.status in (400, 422) and any(name in words for name in _OURS):
-        live.takes_ids = False
+    minds = fault.status in (400, 422) and any(name in words for name in _OURS)
+    if minds and "return_token_ids" in attempt.body:
+        live.takes_ids = live.takes_tokens = False
         return True
     if attempt.how == "tokens" and fault.status in (400, 404, 405, 415, 422, 501):
         live.takes_tokens = False
@@ -82,16 +89,15 @@ async def probe(live: LiveRoute) -> float:
     if not live.model:
         await learn(live)
     began = asyncio.get_running_loop().time()
-    usual = PROBE_SECONDS if live.health.admitted else max(OUT_SECONDS, 5 * (live.ttft.value or 0.0))
-    await _tokens(live, min(usual, PROBE_SECONDS), asked(Question([_HELLO], _SMALLEST), live.model, ids=False))
+    await _tokens(live, PROBE_SECONDS, asked(Question([_HELLO], _SMALLEST), live.model, ids=False))
     return asyncio.get_running_loop().time() - began
 
 
 async def try_resume(live: LiveRoute, seconds: float = PROBE_SECONDS) -> None:
     """Finds out, within ``seconds``, whether the server goes on with a text that was begun: its count of tokens tells.
 
-    One that knows nothing of ``continue_final_message`` takes the text for a message of its own, closes it and opens
-    another one: that makes a longer prompt of it.
+    One that knows nothing of ``continue_final_message`` takes the text for a message of its own and closes it: that
+    makes a longer prompt of it, also where nothing is opened after it.
     """
     live.wondered_at = live.now()
     try:
@@ -108,10 +114,11 @@ async def try_resume(live: LiveRoute, seconds: float = PROBE_SECONDS) -> None:
 
 async def _goes_on(live: LiveRoute) -> bool:
     question = Question([_HELLO], _SMALLEST)
-    closed = Question([_HELLO, {"role": "assistant", "content": _BEGUN}], question.options)
+    said = Question([_HELLO, {"role": "assistant", "content": _BEGUN}], _SMALLEST)
+    closed = asked(said, live.model, ids=False) | {"add_generation_prompt": False}
     begun = await _tokens(live, PROBE_SECONDS, from_text(question, live.model, _BEGUN, None, ids=False))
     try:
-        whole = await _tokens(live, PROBE_SECONDS, asked(closed, live.model, ids=False))
+        whole = await _tokens(live, PROBE_SECONDS, closed)
     except Fault as fault:  # a template that wants the last word to be the user's, unless it is told otherwise
         if fault.status == 400:
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -22,8 +23,8 @@ class LiveRoute:
     def __init__(self, route: Route, now: Callable[[], float] = time.monotonic) -> None:
         self.route = route
         self.health = Health(now)
-        self.ttft = PeakEwma()
-        self.gap = PeakEwma()
+        self.ttft = PeakEwma(now)
+        self.gap = PeakEwma(now)
         """Seconds between two pieces of an answer."""
         self.in_flight = 0
         self.answered = 0
@@ -37,6 +38,7 @@ class LiveRoute:
         self.takes_tokens = True
         self.resumes: Resumes | None = None
         """Whether it goes on with a text that was begun; None until it was tried."""
+        self.learning: asyncio.Task[None] | None = None
         self.heard_at = self.probed_at = self.wondered_at = float("-inf")
         self.now = now
 
@@ -44,7 +46,7 @@ class LiveRoute:
     def load(self) -> Load:
         """As policies see it."""
         route = self.route
-        return Load(route.name, route.weight, self.in_flight, self.ttft.value, self.health.share)
+        return Load(route.name, route.weight, self.in_flight, self.ttft.faded, self.health.share)
 
     def heard(self) -> None:
         """It wrote something just now."""

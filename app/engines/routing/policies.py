@@ -65,10 +65,14 @@ class LeastBusy:
         return min(routes, key=lambda route: ((route.in_flight + 1) / route.capacity, random.random()))
 
 
-class LeastLatency:
-    """Of two by lot the one with the smaller (time to first token) × (answers under way + 1).
+_CHOICES = 3
 
-    The best of all would be everybody's choice at once, in other processes too, and then the worst.
+
+class LeastLatency:
+    """Of three by lot the one with the smallest (time to first token) × (answers under way + 1).
+
+    The best of many would be everybody's choice at once, in other processes too, and then the worst; of two by lot, a
+    slow one of three would be looked at beside a single other one too often.
     Source: M. Mitzenmacher, The Power of Two Choices in Randomized Load Balancing (2001).
     """
 
@@ -80,8 +84,8 @@ class LeastLatency:
             ttft = usual if route.ttft is None else route.ttft
             return max(ttft, 0.001) * (route.in_flight + 1) / route.capacity
 
-        two = routes if len(routes) <= 2 else random.sample(routes, 2)
-        return min(two, key=lambda route: (score(route), random.random()))
+        drawn = routes if len(routes) <= _CHOICES else random.sample(routes, _CHOICES)
+        return min(drawn, key=lambda route: (score(route), random.random()))
 
 
 class Affinity:

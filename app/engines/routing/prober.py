@@ -48,18 +48,20 @@ class Prober:
         self._stopped = True
 
     async def _run(self) -> None:
-        probing: dict[LiveRoute, asyncio.Task[None]] = {}
+        probing: set[asyncio.Task[None]] = set()
         while not self._stopped and self._now() - self._asked_at < REST:
             router = self._router()
             if router is None:
                 break
             for live in router.routes:
-                if live not in probing and self._due(live, router.llm.probe):
-                    probing[live] = asyncio.get_running_loop().create_task(self._probe(router, live))
+                if self._due(live, router.llm.probe):
+                    live.probed_at = self._now()
+                    live.health.probed()
+                    probing.add(asyncio.get_running_loop().create_task(self._probe(router, live)))
             del router  # it may end while this waits
             await asyncio.sleep(TICK)
-            probing = {live: task for live, task in probing.items() if not task.done()}
-        for task in probing.values():
+            probing = {task for task in probing if not task.done()}
+        for task in probing:
             task.cancel()
 
     def _due(self, live: LiveRoute, interval: float) -> bool:
@@ -72,7 +74,6 @@ class Prober:
         return interval > 0 and silent and not live.in_flight and not live.health.busy
 
     async def _probe(self, router: Router, live: LiveRoute) -> None:
-        live.probed_at = self._now()
         was_in = live.health.admitted
         try:
             if not was_in:  # it may serve something else now; that it does not tell proves nothing
@@ -86,6 +87,8 @@ class Prober:
             log.exception("probing %s failed", live.route.name)
             return
         live.probed_at = self._now()
+        if not was_in and live.health.admitted:
+            return  # another probe was quicker
         if not was_in:
             live.readmitted()
             log.warning("route %s is back", live.route.name)

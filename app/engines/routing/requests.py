@@ -12,7 +12,6 @@ _ONE_PIECE = frozenset(
      "logprobs", "top_logprobs", "prompt_logprobs", "tool_choice"}
 )  # fmt: skip
 """What an answer that was put together out of two could not keep."""
-_CHAT_ONLY = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ def from_text(question: Question, model: str, said: str, left: int | None, *, id
 
 def from_tokens(question: Question, model: str, tokens: Sequence[int], left: int | None) -> dict[str, Any]:
     """The answer that goes on after ``tokens``, the prompt's and its own: nothing is put into tokens once more."""
-    options = {name: value for name, value in question.options.items() if name not in _CHAT_ONLY}
-    body = {"model": model, "prompt": list(tokens), **options, **_STREAM, "return_token_ids": True}
+    body = {"model": model, "prompt": list(tokens), **question.options, **_STREAM, "return_token_ids": True}
     return _shorter(body, left)
 
 

@@ -126,6 +126,8 @@ def continuation(question: Question, said: Said, live: LiveRoute) -> Attempt | N
 def by_tokens(question: Question, said: Said, live: LiveRoute) -> bool:
     """Whether it can go on from the tokens.
 
-    With stop strings it cannot: servers hold back text that may begin one, and its tokens come before it.
+    With stop strings it cannot: servers hold back text that may begin one, and its tokens come before it. With tools
+    it cannot either: a call would come as plain text.
     """
-    return said.trail.usable and live.takes_tokens and not question.options.get("stop")
+    plain = not question.options.get("stop") and not question.options.get("tools")
+    return plain and said.trail.usable and live.takes_tokens

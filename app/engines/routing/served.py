@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -42,9 +43,11 @@ def fetch_list(route: Route) -> httpx.Response:
         raise route.refusal
     headers = {"Authorization": f"Bearer {route.key}"} if route.key else None
     try:
-        return fetch("GET", f"{route.url}/models", headers=headers)
+        return fetch("GET", f"{address(route)}/models", headers=headers)
     except httpx.HTTPError as error:
         raise unreachable(route, error) from error
+    except ValueError:  # such as a host that no network could have
+        raise no_address(route) from None
 
 
 def read_list(route: Route, reply: httpx.Response) -> list[ServedModel]:
@@ -113,6 +116,11 @@ def not_trusted(route: Route, failure: ssl.SSLError) -> EngineUnavailable:
     )
 
 
+def no_address(route: Route) -> EngineUnavailable:
+    """It leads nowhere."""
+    return EngineUnavailable(f"{shown(route.url)} is no valid address.", f"Correct {route.setting}.")
+
+
 def no_server(route: Route) -> EngineUnavailable:
     """Nothing listens there."""
     return EngineUnavailable(f"No server runs at {shown(route.url)}.", start_hint(route))
@@ -129,10 +137,28 @@ def refused(route: Route, status: int, text: str) -> EngineUnavailable:
         )
     if status in (404, 405) or 300 <= status < 400:
         return no_api(route)
-    words = hidden(text, route.key) or "no reason given"
+    words = hidden(text, route.key, password(route)) or "no reason given"
     return EngineUnavailable(f"The server at {shown(route.url)} failed ({status}): {words}", SEE_LOG)
 
 
-def hidden(text: str, key: str) -> str:
-    """``text`` without ``key``."""
-    return text.replace(key, "…") if key else text
+def address(route: Route) -> str:
+    """The route's address as requests are sent there: a key takes the place of a name and password in it."""
+    parts = urlsplit(route.url)
+    if not route.key or parts.username is None:
+        return route.url
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def hidden(text: str, *secrets: str | None) -> str:
+    """``text`` without ``secrets``."""
+    for secret in secrets:
+        text = text.replace(secret, "…") if secret else text
+    return text
+
+
+def password(route: Route) -> str | None:
+    """The one in its address."""
+    try:
+        return urlsplit(route.url).password
+    except ValueError:
+        return None

@@ -18,24 +18,24 @@ from app.engines.routing.routes import Route
 IDLE_SECONDS = 4.0
 """How long a connection is kept for the next question: vLLM's server closes one after five."""
 
-_session: aiohttp.ClientSession | None = None
+_sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}  # a forked process has a loop of its own
 
 
 def session() -> aiohttp.ClientSession:
     """Called on the engines' loop."""
-    global _session
-    if _session is None:
+    loop = asyncio.get_running_loop()
+    if loop not in _sessions:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, ssl=tls())
         # Deadlines are the router's, which knows whether somebody else could answer.
-        _session = aiohttp.ClientSession(
+        _sessions[loop] = aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             read_bufsize=2**18,
             trace_configs=[_traces()],
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        atexit.register(_close)
-    return _session
+        atexit.register(_close, loop)
+    return _sessions[loop]
 
 
 def _traces() -> aiohttp.TraceConfig:
@@ -50,21 +50,10 @@ def _traces() -> aiohttp.TraceConfig:
     return traces
 
 
-def _close() -> None:
-    async def close() -> None:
-        if _session is not None:
-            await _session.close()
-
-    with suppress(Exception):  # the process ends
-        asyncio.run_coroutine_threadsafe(close(), engine_loop()).result(1.0)
-
-
-def address(route: Route) -> str:
-    """The route's address as requests are sent there: a key takes the place of a name and password in it."""
-    parts = urlsplit(route.url)
-    if not route.key or parts.username is None:
-        return route.url
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    if loop is engine_loop():
+        with suppress(Exception):  # the process ends
+            asyncio.run_coroutine_threadsafe(_sessions[loop].close(), loop).result(1.0)
 
 
 def headers(route: Route) -> dict[str, str]:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 
+import httpx
+
+from app.engines.http import CHECK_SECONDS, fetch, shown
 from app.engines.routing.routes import Route
-from app.engines.routing.served import ServedModel, list_models, pick
-from app.errors import EngineError
+from app.engines.routing.served import (
+    SEE_LOG,
+    ServedModel,
+    address,
+    fetch_list,
+    pick,
+    read_list,
+)
+from app.errors import EngineError, EngineUnavailable
 
 _AT_ONCE = 32
+LAGGARDS = 0.3
+"""Seconds for the others, once one server has answered: nobody waits for a hanging one while another is there."""
 
 
 @dataclass(frozen=True)
@@ -22,38 +34,68 @@ class Look:
     """
 
     route: Route
-    models: tuple[ServedModel, ...]
-    served: ServedModel | None
-    error: EngineError | None
-    ms: float
+    models: tuple[ServedModel, ...] = ()
+    served: ServedModel | None = None
+    error: EngineError | None = None
+    ms: float = 0.0
     problem: str = ""
 
 
-def look(routes: Sequence[Route]) -> tuple[Look, ...]:
-    """All of them at once; takes two seconds at most, never raises."""
+def look(routes: Sequence[Route], *, patient: bool = True) -> tuple[Look, ...]:
+    """All of them at once; takes two seconds at most, never raises. Not ``patient``, it waits for no laggards."""
     if not routes:
         return ()
-    with ThreadPoolExecutor(min(len(routes), _AT_ONCE), thread_name_prefix="survey") as pool:
-        return with_problems(tuple(pool.map(_look, routes)))
+    pool = ThreadPoolExecutor(min(len(routes), _AT_ONCE), thread_name_prefix="survey")
+    began = time.monotonic()
+    looking = [pool.submit(_look, route) for route in routes]
+    pool.shutdown(wait=False)
+    waiting: set[Future[Look]] = set(looking)
+    until: float | None = None
+    while waiting and (until is None or time.monotonic() < until):
+        done, waiting = wait(waiting, None if until is None else until - time.monotonic(), FIRST_COMPLETED)
+        if until is None and not patient and any(each.result().served for each in done):
+            until = time.monotonic() + LAGGARDS
+    ms = round((time.monotonic() - began) * 1000, 1)
+    return with_problems(
+        [each.result() if each.done() else _late(route, ms) for each, route in zip(looking, routes, strict=True)]
+    )
+
+
+def _late(route: Route, ms: float) -> Look:
+    error = EngineUnavailable(f"The server at {shown(route.url)} does not answer.", SEE_LOG)
+    return Look(route, error=error, ms=ms)
 
 
 def _look(route: Route) -> Look:
     began = time.monotonic()
-    models: tuple[ServedModel, ...] = ()
-    served, error = None, None
+    found = Look(route)
     try:
-        models = tuple(list_models(route))
-        served = pick(route, list(models))
+        reply = fetch_list(route)
+        if reply.status_code in (404, 405) and route.model and _answers(route, began):
+            found = replace(found, served=ServedModel(route.model, None), problem="it does not list its models")
+        else:
+            found = replace(found, models=tuple(read_list(route, reply)))
+            found = replace(found, served=pick(route, list(found.models)))
     except EngineError as problem:
-        error = problem
-    return Look(route, models, served, error, round((time.monotonic() - began) * 1000, 1))
+        found = replace(found, error=problem)
+    return replace(found, ms=round((time.monotonic() - began) * 1000, 1))
+
+
+def _answers(route: Route, began: float) -> bool:
+    """Whether a server without a list of models writes a token, in what is left of a look's time."""
+    body = {"model": route.model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
+    given = {"Authorization": f"Bearer {route.key}"} if route.key else None
+    left = max(0.2, CHECK_SECONDS - (time.monotonic() - began))
+    try:
+        url = f"{address(route)}/chat/completions"
+        return fetch("POST", url, seconds=left, headers=given, body=body).status_code == 200
+    except (httpx.HTTPError, EngineError, ValueError):
+        return False
 
 
 def with_problems(looks: Sequence[Look]) -> tuple[Look, ...]:
     """The same, with what is odd about each beside the others."""
-    return tuple(
-        Look(each.route, each.models, each.served, each.error, each.ms, _problem(each, looks)) for each in looks
-    )
+    return tuple(replace(each, problem=each.problem or _problem(each, looks)) for each in looks)
 
 
 def _problem(look: Look, looks: Sequence[Look]) -> str:

@@ -24,7 +24,7 @@ WORDS = (
 _QUESTION = 2_000_000  # the first of the ids that stand for a character of the question
 _HALF, _WHOLE = 1_000_000, 10
 
-BEFORE = ("refuse", "500", "503", "429", "408", "hang", "drop", "html", "garbage", "empty")
+BEFORE = ("refuse", "500", "503", "429", "408", "hang", "drop", "html", "plain", "json", "garbage", "empty")
 """Ways to fail before the first token."""
 DURING = ("reset", "cut", "eof", "done", "stall", "error", "utf8", "broken", "abort")
 """Ways to fail in the midst of an answer."""
@@ -192,6 +192,10 @@ class FaultServer:
             raise _Enough
         if mode == "html":
             return _raw(writer, "text/html", b"<html><body>Bad gateway</body></html>")
+        if mode == "plain":
+            return _raw(writer, "text/plain", b"upstream is warming up")
+        if mode == "json":
+            return _raw(writer, "application/json", b'{"status": "ok"}')
         if mode == "garbage":
             return _raw(writer, "text/event-stream", b"\x00\xff\xfe garbage\n\n")
         if mode == "empty":

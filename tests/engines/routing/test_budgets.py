@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engines.routing.budgets import WINDOW, Budget
-from app.engines.routing.latency import PeakEwma
+from app.engines.routing.latency import FADES, PeakEwma
 
 
 @given(st.lists(st.tuples(st.sampled_from("qs"), st.floats(0, 3)), max_size=300), st.floats(0, 1), st.floats(0, 5))
@@ -36,20 +36,25 @@ def test_it_lets_through_a_share_and_a_floor() -> None:
 
 
 def test_a_slower_sample_counts_at_once_a_faster_one_bit_by_bit() -> None:
-    ewma = PeakEwma()
-    assert ewma.value is None
+    now = 0.0
+    ewma = PeakEwma(lambda: now)
+    assert ewma.value is None and ewma.faded is None
     ewma.sample(1.0)
     ewma.sample(3.0)
     assert ewma.value == 3.0
     ewma.sample(1.0)
-    assert ewma.value == 3.0 - 0.3 * 2.0
+    assert ewma.value == ewma.faded == 3.0 - 0.3 * 2.0
+    now = FADES
+    assert ewma.value == 2.4 and ewma.faded is not None and 0.36 < ewma.faded / 2.4 < 0.37
+    ewma.sample(1.0)
+    assert ewma.faded == ewma.value
     ewma.forget()
     assert ewma.value is None
 
 
 @given(st.lists(st.floats(0, 1000), min_size=1))
 def test_it_stays_between_the_least_and_the_most(samples: list[float]) -> None:
-    ewma = PeakEwma()
+    ewma = PeakEwma(lambda: 0.0)
     for sample in samples:
         ewma.sample(sample)
         assert ewma.value is not None and ewma.value >= sample * 0.999

@@ -48,6 +48,7 @@ def test_it_is_probed_after_a_second_and_then_every_second_for_as_long_as_it_tak
     clock.time += 1.0
     for _ in range(100):
         assert breaker.probe_due
+        breaker.probed()
         breaker.probe_failed("still down")
         assert not breaker.probe_due
         clock.time += health.PROBE_AGAIN
@@ -119,6 +120,7 @@ def test_a_misconfigured_route_is_out_at_once_and_looked_at_now_and_then() -> No
     assert not breaker.probe_due
     clock.time += health.PROBE_SETUP
     assert breaker.probe_due
+    breaker.probed()
     breaker.probe_failed("401")
     clock.time += health.PROBE_SETUP - 0.1
     assert not breaker.probe_due
@@ -179,6 +181,7 @@ class Breaker(RuleBasedStateMachine):
     @precondition(lambda self: self.breaker.probe_due)
     @rule(well=st.booleans())
     def probe(self, well: bool) -> None:
+        self.breaker.probed()
         if well:
             self.breaker.readmitted()
             self.in_a_row = 0

@@ -86,6 +86,30 @@ def test_a_conversation_stays_with_one_server() -> None:
         assert len([count for count in asked(three) if count]) > 1
 
 
+def test_of_many_conversations_at_once_nearly_all_turns_stay() -> None:
+    with servers(3) as three:
+        for server in three:
+            server.gap = 0.001
+        chat = engine(three, "affinity").chat_model()
+
+        def talk(number: int) -> None:
+            for turn in range(10):
+                question = f"turn {turn} of {number}"
+                config = {"metadata": {"conversation_id": f"conversation {number}"}}
+                assert "".join(c.text for c in chat.stream(question, config)) == answer_of(question)
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(talk, range(24)))
+        turns = Counter(
+            (one.body["messages"][-1]["content"].partition(" of ")[2], number)
+            for number, server in enumerate(three)
+            for one in server.questions()
+        )
+        stayed = sum(max(turns[str(talk), number] for number in range(3)) for talk in range(24))
+        assert stayed >= 0.9 * 240
+        assert min(asked(three)) > 30
+
+
 def test_without_a_name_a_conversation_is_known_by_its_first_question() -> None:
     with servers(3) as three:
         chat = engine(three, "affinity").chat_model()
@@ -96,15 +120,17 @@ def test_without_a_name_a_conversation_is_known_by_its_first_question() -> None:
         assert sorted(asked(three)) == [0, 0, 4]
 
 
-def test_the_slow_server_is_asked_less() -> None:
+def test_a_server_that_is_five_times_slower_gets_a_quarter_of_its_share_at_most() -> None:
     with servers(3) as three:
-        for server in three:
-            server.first = 0.01
-        three[2].first = 0.2
+        for server, slowness in zip(three, (1, 1, 5), strict=True):
+            server.first, server.gap = 0.01 * slowness, 0.002 * slowness
         chat = engine(three, "least_latency").chat_model()
-        answers = readers(chat, 6, 12)
+        readers(chat, 6, 2, "while nothing is known yet")
+        before = asked(three)
+        answers = readers(chat, 12, 20)
         assert all(told.is_whole(name) for name, told in answers.items())
-        assert asked(three)[2] < sum(asked(three)) * 0.15
+        counts = [now - was for now, was in zip(asked(three), before, strict=True)]
+        assert counts[2] <= sum(counts) / 3 / 4
 
 
 def test_least_busy_looks_at_answers_under_way() -> None:

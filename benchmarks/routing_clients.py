@@ -28,6 +28,8 @@ LONGEST = 20.0
 """Seconds after the end for the answers under way; what takes longer has failed."""
 PAUSE = 0.1
 """Seconds before a reader whose question failed asks the next one."""
+SPREAD = 0.5
+"""Seconds over which the readers begin: in step, they would all wait for each other."""
 Order = dict[str, Any]
 Ask = Callable[[str], AsyncIterator[str]]
 """Asks a question; yields new text as it comes, and raises where the client tells of a failure."""
@@ -117,8 +119,9 @@ def _said(part: Any) -> str:
     return (part.choices[0].delta.content or "") if part.choices else ""
 
 
-async def reader(ask: Ask, number: int, end: asyncio.Event, answers: list[dict[str, Any]]) -> None:
+async def reader(ask: Ask, number: int, later: float, end: asyncio.Event, answers: list[dict[str, Any]]) -> None:
     """Asks until the end; times are those of the clock that all processes share."""
+    await asyncio.sleep(later)
     for count in itertools.count():
         if end.is_set():
             return
@@ -146,7 +149,10 @@ async def carry_out(client: Callable[[Order], Any], order: Order, reply: Callabl
         ask = stack.enter_context(client(order))
         reply("")
         cpu = time.process_time()
-        readers = [asyncio.create_task(reader(ask, number, end, answers)) for number in range(order["readers"])]
+        count = order["readers"]
+        readers = [
+            asyncio.create_task(reader(ask, number, SPREAD * number / count, end, answers)) for number in range(count)
+        ]
         await asyncio.to_thread(sys.stdin.readline)
         end.set()
         _, late = await asyncio.wait(readers, timeout=LONGEST)

@@ -116,7 +116,8 @@ def _checked(
     seen: Look, model: str, ms: float, ttft: float | None, error: EngineError | None, resume: Resume | None
 ) -> Checked:
     route = seen.route
-    as_configured = True if seen.served else False if isinstance(seen.error, ModelMissing) else None
+    listed = bool(seen.models)
+    as_configured = True if seen.served and listed else False if isinstance(seen.error, ModelMissing) else None
     healthy = ttft is not None and as_configured is not False
     unlisted = "it does not list its models" if healthy and as_configured is None else ""
     return Checked(

@@ -38,6 +38,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _GONE = (EngineUnavailable, ModelMissing, EngineTimeout, OutOfMemory)
+_CUT_OFF = {
+    "length": (
+        "The answer reached the length allowed and ends there.", "Raise llm.params.max_tokens for longer answers.",
+    ),
+    "content_filter": ("The server's content filter ended the answer.", "Ask in other words, or another engine."),
+}  # fmt: skip
+"""What is told of an answer that ends for another reason than its own end, by ``finish_reason``."""
 _ANSWER_ROOM = 1024
 """Tokens of the context window that are left for the answer, where the window has four times as many."""
 
@@ -58,7 +65,7 @@ class Writing:
         self._began: float | None = None
         self._retrieval_ms = 0.0
         self._ttft_ms: float | None = None
-        self._cut_off = False
+        self._cut_off: tuple[str, ...] = ()  # what is told of it
         self._routes: tuple[RouteTry, ...] = ()
         self._routed_model = ""
         self._config: RunnableConfig = {"metadata": {"conversation_id": request.conversation}}
@@ -190,7 +197,7 @@ class Writing:
             before.release()
         if ended:
             writer.release()
-        self._filter, self._cut_off, self._fitting, self._routed_model = ThinkFilter(), False, None, ""
+        self._filter, self._cut_off, self._fitting, self._routed_model = ThinkFilter(), (), None, ""
         return writer
 
     def _let_go(self) -> None:
@@ -219,7 +226,8 @@ class Writing:
 
     def _visible(self, chunk: BaseMessage) -> str:
         told = chunk.response_metadata
-        self._cut_off = self._cut_off or told.get("finish_reason") == "length"
+        if told.get("finish_reason") in _CUT_OFF:
+            self._cut_off = _CUT_OFF[told["finish_reason"]]
         if "routes" in told:  # one of several servers, and perhaps of several models
             self._routes += tuple(RouteTry(**tried) for tried in told["routes"])
             self._routed_model = told["model_name"]
@@ -239,10 +247,7 @@ class Writing:
                 "Ask again, raise llm.params.max_tokens, or choose another engine or model.",
             )
         if self._cut_off:
-            self.error = IncompleteAnswer(
-                "The answer reached the length allowed and ends there.",
-                "Raise llm.params.max_tokens for longer answers.",
-            )
+            self.error = IncompleteAnswer(*self._cut_off)
         return text
 
     def _goes_on(self, error: EngineError) -> bool:

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import re
 import ssl
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 CHECK_SECONDS = 1.5
 """How long a check waits for a server."""
 CONNECT_SECONDS = 5.0
+_LONGEST_REPLY = 8 * 1024 * 1024
 
 
 def is_loopback(host: str) -> bool:
@@ -56,7 +58,11 @@ def check_offline(settings: Settings, url: str, setting: str) -> None:
 
 def shown(url: str) -> str:
     """``url`` as messages may show it: without user name and password."""
-    return re.sub(r"//.*@", "//", url)  # a password may have any character in it, also where it may not
+    front, at, back = url.rpartition("@")
+    scheme, _, named = front.partition("//")
+    if not at or (re.fullmatch(r"[^/@:]*(:\d+)?", named.partition("/")[0]) and "/" in named):
+        return url  # the sign belongs to the path
+    return f"{scheme}//{back}"  # a password may have any character in it, also where it may not
 
 
 @lru_cache(maxsize=1)
@@ -98,11 +104,15 @@ def fetch(
     """
     options = client_options(url)
     answer: Future[httpx.Response] = Future()
+    until = time.monotonic() + seconds
 
     def work() -> None:
         try:
-            with httpx.Client(timeout=seconds, **options) as client:
-                answer.set_result(client.request(method, url, headers=headers, json=body))
+            with (
+                httpx.Client(timeout=seconds, **options) as client,
+                client.stream(method, url, headers=headers, json=body) as response,
+            ):
+                answer.set_result(_read(response, until))
         except BaseException as error:
             answer.set_exception(error)
 
@@ -111,6 +121,18 @@ def fetch(
         return answer.result(seconds)
     except FutureTimeout:
         raise httpx.ReadTimeout(f"no answer within {seconds:g} seconds") from None
+
+
+def _read(response: httpx.Response, until: float) -> httpx.Response:
+    """``response`` with its body. Raises httpx.HTTPError where that is not there in time, or never ends."""
+    body = b""
+    for piece in response.iter_bytes():
+        body += piece
+        if time.monotonic() > until or len(body) > _LONGEST_REPLY:
+            raise httpx.ReadError("a reply without an end", request=response.request)
+    encoded = ("content-encoding", "content-length", "transfer-encoding")
+    headers = {name: value for name, value in response.headers.items() if name not in encoded}
+    return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
 
 
 def error_text(body: object) -> str:

@@ -11,7 +11,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 
 from app.config import Settings, load_settings
-from app.engines.routing import answering
+from app.engines.routing import itinerary
 from app.engines.vllm_openai import VllmOpenAIEngine
 from app.errors import (
     ContextTooLong,
@@ -51,7 +51,7 @@ USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answering, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(itinerary, "FIRST_PAUSE", 0.01)
 
 
 def settings(url: str, model: str = "qwen", key: str = "", **params: Any) -> Settings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from app.engines.routing import learning, resume
 from app.engines.routing.exchange import Part, Patience
 from app.engines.routing.faults import Blame, Fault, Faults
 from app.engines.routing.hedging import SLOW, raced
+from app.engines.routing.itinerary import Itinerary
 from app.engines.routing.live import LiveRoute
 from app.engines.routing.requests import Question
 from app.engines.routing.resume import Attempt, Said
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ANSWERED = "answered"
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 4.0
-"""Seconds before routes that were tried are tried again: doubling, with full jitter.
-
-Source: M. Brooker, Exponential Backoff and Jitter (AWS Architecture Blog, 2015).
-"""
 RESUMES = 20
 """How often one answer may go on elsewhere."""
 WONDERING, WONDER_AGAIN = 2.0, 60.0
@@ -56,18 +51,14 @@ class Answering:
         self._router = router
         self._question = question
         self._said = Said()
-        self._tried: set[LiveRoute] = set()
-        self._faults: list[tuple[LiveRoute, Fault]] = []
-        self._tries: list[RouteTry] = []
         self._relearned: set[LiveRoute] = set()
-        self._changes = 0  # of the route, since the last new word
-        self._rounds = 0  # of asking the same routes again, likewise
         self._resumes = 0
-        self._desperate = False
         self._asked: LiveRoute | None = None
         self._attempt = Attempt("", {})
         self._clock = asyncio.get_running_loop().time
-        self._began = self._turn = self._clock()
+        total = router.llm.deadlines.total
+        self._end = None if total is None else self._clock() + total
+        self._way = Itinerary(router, question.key, self._can, self._end)
 
     async def run(self) -> AsyncGenerator[str | Part | End]:
         """New text, other parts (calls of tools), and at last the End, where it broke off too.
@@ -78,8 +69,8 @@ class Answering:
         self._router.retries.question()
         self._router.hedges.question()
         same: LiveRoute | None = None
-        while (live := same or await self._next()) is not None:
-            self._asked, self._turn, same = live, self._clock(), None
+        while (live := same or await self._way.next()) is not None:
+            self._asked, same = live, None
             before = len(self._said.text)
             try:
                 async with aclosing(self._ask(live)) as pieces:
@@ -92,30 +83,19 @@ class Answering:
                     same = live
                     continue
                 if fault.status == 404:
-                    fault, changed = await learning.explained(live, fault)
+                    fault, changed = await self._explained(live, fault)
                     if changed and live not in self._relearned:
                         self._relearned.add(live)
                         same = live
                         continue
                 if len(self._said.text) > before:
-                    self._tried.clear()
-                    self._changes = self._rounds = 0
+                    self._way.progressed()
                     self._resumes += 1
-                self._note(live, fault)
+                self._way.note(live, fault)
                 if self._is_final(fault):
                     break
-        yield End(None, None, self._said.model, tuple(self._tries))
-        raise verdict(self._said.text, self._said.model, self._faults)
-
-    def _note(self, live: LiveRoute, fault: Fault) -> None:
-        self._router.note(live, fault)
-        self._tried.add(live)
-        self._changes += 1
-        self._faults.append((live, fault))
-        self._log(live, fault.reason)
-
-    def _log(self, live: LiveRoute, outcome: str) -> None:
-        self._tries.append(RouteTry(live.route.name, outcome, round((self._clock() - self._turn) * 1000, 1)))
+        yield End(None, None, self._said.model, tuple(self._way.tries))
+        raise verdict(self._said.text, self._said.model, self._way.faults)
 
     def _is_final(self, fault: Fault) -> bool:
         """Whether nobody else needs to be asked."""
@@ -124,60 +104,19 @@ class Answering:
         return fault.blame is Blame.ASKER or self._over
 
     @property
-    def _end(self) -> float | None:
-        total = self._router.llm.deadlines.total
-        return None if total is None else self._began + total
-
-    @property
     def _over(self) -> bool:
         return self._end is not None and self._clock() >= self._end
-
-    # who is asked
-
-    async def _next(self) -> LiveRoute | None:
-        """Another one; where all were asked, after a pause, one that may do better now; None where nobody is left."""
-        live = self._choose()
-        while live is None and (pause := self._pause()) is not None:
-            await asyncio.sleep(pause)
-            self._rounds += 1
-            self._tried -= {tried for tried, fault in self._faults if fault.again}
-            live = self._choose()
-        if live is None and not self._desperate:
-            self._desperate = True
-            live = self._router.least_hopeless(self._tried, self._can)
-        return live if live is not None and self._may_ask(live) else None
-
-    def _choose(self) -> LiveRoute | None:
-        return self._router.choose(self._tried, self._question.key, self._can)
 
     def _can(self, live: LiveRoute) -> bool:
         return not self._said.text or resume.may_continue(self._question, self._said, live)
 
-    def _may_ask(self, live: LiveRoute) -> bool:
-        """A first change to a route that is well is free, or one death could lose answers; more have a budget."""
-        if not self._faults or (self._changes <= 1 and live.health.admitted and live not in self._tried):
-            return True
-        return self._router.retries.spend()
-
-    def _pause(self) -> float | None:
-        """Seconds until it is worth to ask again; None where it is not."""
-        again = [fault for live, fault in dict(self._faults).items() if fault.again and self._can(live)]
-        if not again or self._rounds >= self._router.llm.params.max_retries:
-            return None
-        seconds = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._rounds))
-        if all(fault.blame is Blame.BUSY for fault in again):
-            seconds = max(seconds, min(fault.wait or 0.0 for fault in again))
-        too_late = self._end is not None and self._clock() + seconds >= self._end
-        return None if too_late else seconds
-
     def _patience(self, live: LiveRoute) -> Patience:
         """Where somebody else could answer, nobody waits for long; longer, when everybody was asked already."""
         limits, longest = self._router.llm.deadlines, live.route.timeout
-        others = self._router.choose({*self._tried, live}, self._question.key, self._can, peek=True) is not None
-        if not others and (live.health.admitted or len(self._router.routes) == 1):
+        if not self._way.others(live):
             return Patience(limits.connect, longest, longest, self._end)
         reading = sum(len(str(message.get("content"))) for message in self._question.messages) / READING
-        more = 2.0**self._rounds
+        more = 2.0**self._way.rounds
         first = min(longest, more * max(limits.first_token, 5 * (live.ttft.value or 0.0), reading))
         stall = min(longest, more * max(limits.stall, 50 * (live.gap.value or 0.0)))
         return Patience(limits.connect, first, stall, self._end, short=max(first, stall) < longest)
@@ -201,7 +140,7 @@ class Answering:
                 async for part in parts:
                     try:
                         text = attempt.seam.feed(part.text)
-                        if part.reason is not None:
+                        if part.reason is not None or part.calls:
                             attempt.seam.end()
                     except Diverged:
                         raise Faults(stream.live.route, stream.live.model).cannot_continue() from None
@@ -227,6 +166,12 @@ class Answering:
             if not timer.expired():
                 raise
             raise Faults(live.route, live.model).over() from None
+
+    async def _explained(self, live: LiveRoute, fault: Fault) -> tuple[Fault, bool]:
+        try:
+            return await self._within(learning.explained(live, fault), live)
+        except Fault as over:
+            return over, False
 
     async def _begun(self, live: LiveRoute) -> Stream:
         self._attempt = resume.first(self._question, live)
@@ -260,7 +205,7 @@ class Answering:
 
     def _second(self, live: LiveRoute) -> Stream | None:
         """The route to ask beside ``live``, where there is one with room and the budget allows it."""
-        other = self._router.choose({*self._tried, live}, self._question.key, self._can, peek=True)
+        other = self._router.choose({*self._way.tried, live}, self._question.key, self._can, peek=True)
         roomy = other is not None and other.model and not other.health.busy and other.in_flight <= live.in_flight
         if other is None or not roomy or not self._router.hedges.spend():
             return None
@@ -270,12 +215,12 @@ class Answering:
         """One of two that were asked for the first token failed, or was the slower one."""
         live = stream.live
         if fault is not None:
-            self._note(live, fault)
+            self._way.note(live, fault)
             return
         usual = live.ttft.value
         if usual is not None and stream.seconds > SLOW * usual:
             self._router.slow(live)
-        self._log(live, "another one was faster")
+        self._way.log(live, "another one was faster")
 
     def _take(self, stream: Stream, text: str) -> None:
         said, attempt = self._said, stream.attempt
@@ -288,8 +233,8 @@ class Answering:
             said.prompt_tokens = len(attempt.trail.prompt)
 
     def _ended(self, live: LiveRoute, reason: str, usage: tuple[int, int] | None) -> End:
-        self._log(live, ANSWERED)
-        return End(reason, self._usage(usage), live.model, tuple(self._tries))
+        self._way.log(live, ANSWERED)
+        return End(reason, self._usage(usage), live.model, tuple(self._way.tries))
 
     def _usage(self, last: tuple[int, int] | None) -> tuple[int, int] | None:
         """Tokens of the prompt and of the whole answer; None where a part of it was not counted."""

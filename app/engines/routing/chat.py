@@ -56,12 +56,12 @@ class RoutedChatModel(ConversationChatModel):
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
         *,
-        tool_choice: str | None = None,
+        tool_choice: str | dict[str, Any] | bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """A model that may call ``tools``; ``tool_choice`` is ``auto``, ``none``, ``any`` or a tool's name."""
-        choice: Any = {"any": "required"}.get(tool_choice or "", tool_choice)
-        if choice and choice not in ("auto", "none", "required"):
+        """A model that may call ``tools``; ``tool_choice``: ``auto``, ``none``, ``any`` or True, or a tool's name."""
+        choice: Any = "required" if tool_choice is True or tool_choice == "any" else tool_choice
+        if isinstance(choice, str) and choice not in ("auto", "none", "required"):
             choice = {"type": "function", "function": {"name": choice}}
         given = {"tool_choice": choice} if choice else {}
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **given, **kwargs)
@@ -107,7 +107,7 @@ class RoutedChatModel(ConversationChatModel):
         run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None,
         kwargs: Mapping[str, Any],
     ) -> Question:
-        given = {**self.options, **kwargs, **kwargs.get("extra_body", {})}
+        given = {**self.options, **kwargs, **(kwargs.get("extra_body") or {})}
         given = {name: value for name, value in given.items() if value is not None and name not in _NOT_SENT}
         if stop:
             given["stop"] = stop

@@ -76,14 +76,20 @@ async def exchange(
     faults = Faults(route, model)
     if route.refusal:
         raise faults.offline(route.refusal)
+    try:
+        data = json.dumps(body).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise faults.unsendable(error) from error
     reading = _Reading(faults, patience)
     response: aiohttp.ClientResponse | None = None
     try:
         try:
-            response = await reading.within(_send(route, path, body, patience.connect))
+            response = await reading.within(_send(route, path, data, patience.connect))
         except ValueError as error:  # of the address
             raise faults.connection(error) from error
         if response.status != 200:
+            if response.content_type == "text/html" and response.status in (400, 413, 422):
+                raise faults.other_kind()  # a gateway's page, which says nothing about the question
             text = (await _body(reading, response)).decode(errors="replace")
             raise faults.status(response.status, text, response.headers.get("Retry-After"))
         if response.content_type == "text/html":
@@ -106,15 +112,15 @@ async def exchange(
             response.close()  # one that was read to its end has given its connection back already
 
 
-async def _send(route: Route, path: str, body: Mapping[str, Any], connect: float) -> aiohttp.ClientResponse:
+async def _send(route: Route, path: str, data: bytes, connect: float) -> aiohttp.ClientResponse:
     """Asked a second time where a connection kept from before proves to be closed by the server."""
     while True:
         notes: dict[str, bool] = {}
         try:
             return await session().post(
                 f"{address(route)}/{path}",
-                json=body,
-                headers=headers(route),
+                data=data,
+                headers={"Content-Type": "application/json", **headers(route)},
                 proxy=proxy(route),
                 timeout=aiohttp.ClientTimeout(total=None, connect=connect),
                 allow_redirects=False,
@@ -174,7 +180,7 @@ class _Reading:
         self.usage = part.usage or self.usage
         if part.reason in BROKEN_REASONS:
             raise self.faults.stopped(part.reason)
-        self.reason = part.reason or self.reason
+        self.reason = self.reason or part.reason
 
     def last(self) -> Part:
         """The part that ends a whole answer. Raises Fault where it has no end mark."""
@@ -257,18 +263,35 @@ def _part(data: bytes, faults: Faults) -> Part:
 
 def _said(event: Mapping[str, Any], choice: Mapping[str, Any], usage: tuple[int, int] | None) -> Part:
     message = choice.get("delta") or choice.get("message") or {}
-    text = choice.get("text") or message.get("content") or ""
-    if not isinstance(text, str):
-        raise TypeError(text)
+    text = _text(choice.get("text") or message.get("content")) or ""
     return Part(
         text,
-        choice.get("finish_reason") or None,
+        _text(choice.get("finish_reason")) or None,
         _ids(choice.get("token_ids")),
         _ids(choice.get("prompt_token_ids") or event.get("prompt_token_ids")),
         usage,
-        tuple(message.get("tool_calls") or ()),
+        tuple(map(_call, message.get("tool_calls") or ())),
         bool(message.get("reasoning_content") or message.get("reasoning")),
     )
+
+
+def _call(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A piece of a call of a tool. Raises TypeError where it has another shape."""
+    function = given.get("function") or {}
+    arguments = function.get("arguments")
+    arguments = json.dumps(arguments) if isinstance(arguments, dict) else _text(arguments)
+    index = given.get("index")
+    return {
+        "id": _text(given.get("id")),
+        "index": index if index is None else int(index),
+        "function": {"name": _text(function.get("name")), "arguments": arguments},
+    }
+
+
+def _text(given: object) -> str | None:
+    if given is not None and not isinstance(given, str):
+        raise TypeError(given)
+    return given
 
 
 def _ids(given: object) -> tuple[int, ...] | None:

@@ -18,12 +18,12 @@ from app.engines.http import error_text, shown
 from app.engines.routing.routes import Route
 from app.engines.routing.served import (
     SEE_LOG,
+    credentials,
     hidden,
     no_address,
     no_api,
     no_server,
     not_trusted,
-    password,
     refused,
     start_hint,
     tls_failure,
@@ -134,11 +134,13 @@ class Faults:
     def in_band(self, data: Any) -> Fault:
         """An error event within a stream that began with 200."""
         words = error_text(self._hidden(json.dumps(data, ensure_ascii=False)))
-        inner = data.get("error") if isinstance(data, dict) else None
-        code = inner.get("code") if isinstance(inner, dict) else None
+        code = _code(data)
         if TOO_LONG.search(words) or code in (400, 413, 422):
             error: EngineError = EngineUnavailable(f"{self._model} refused the question: {words}", SEE_LOG)
             return Fault(Blame.ASKER, self._too_long(words) if TOO_LONG.search(words) else error, words)
+        if code in (429, 503):
+            error = EngineUnavailable(f"{self._model} is busy: {words}", SEE_LOG)
+            return Fault(Blame.BUSY, error, words or "the server is busy", again=True)
         error = EngineUnavailable(f"{self._model} failed: {words or 'no reason given'}", SEE_LOG)
         if "out of memory" in words.lower():
             error = self._no_memory(words)
@@ -170,6 +172,15 @@ class Faults:
         """OFFLINE is set, and the route leads elsewhere."""
         return Fault(Blame.SETUP, error, "OFFLINE is set, and it is on another machine")
 
+    def slow(self) -> Fault:
+        """It kept a reader waiting far longer than it usually does."""
+        return self._failed(self._silent(), "it was far slower than usual")
+
+    def unsendable(self, error: Exception) -> Fault:
+        """What was asked cannot be put into JSON."""
+        problem = EngineUnavailable(f"The question cannot be sent: {error}", "Correct the options of the call.")
+        return Fault(Blame.ASKER, problem, "the question cannot be sent")
+
     def unexpected(self, error: Exception) -> Fault:
         """Something that nobody thought of."""
         problem = EngineUnavailable(f"Asking {self._where} failed: {type(error).__name__}.", "The log has the details.")
@@ -181,7 +192,7 @@ class Faults:
         return Fault(Blame.ASKER, error, "Hotswap is shutting down")
 
     def _hidden(self, text: str) -> str:
-        return hidden(text, self._route.key, password(self._route))
+        return hidden(text, self._route.key, *credentials(self._route))
 
     def _failed(self, error: EngineError, reason: str, *, again: bool = False, status: int = 0) -> Fault:
         return Fault(Blame.ROUTE, error, reason, again=again, status=status)
@@ -199,6 +210,16 @@ class Faults:
         return OutOfMemory(
             f"{self._model} ran out of memory: {words}", "Serve it with a smaller --max-model-len, or a smaller model."
         )
+
+
+def _code(data: Any) -> int:
+    """The status in an error event; servers put it in different places, some as text. 0 where there is none."""
+    inner = data.get("error") if isinstance(data, dict) else None
+    found = (inner.get("code") if isinstance(inner, dict) else None) or data.get("code") or data.get("status")
+    try:
+        return int(found or 0)
+    except (TypeError, ValueError):
+        return 0
 
 
 def seconds_of(retry_after: str | None) -> float | None:

@@ -25,7 +25,8 @@ _OURS = ("return_token_ids", "extra inputs", "extra fields", "unrecognized", "un
 
 async def learn(live: LiveRoute) -> None:
     """Asks the server what it serves, once for all who want to know. Raises Fault where it does not tell."""
-    if live.learning is None or live.learning.done():
+    loop = asyncio.get_running_loop()  # in a forked process another one, where the old one's work never ends
+    if live.learning is None or live.learning.done() or live.learning.get_loop() is not loop:
         live.learning = asyncio.ensure_future(_learn(live))
         live.learning.add_done_callback(lambda task: task.cancelled() or task.exception())  # perhaps nobody waits
     await asyncio.shield(live.learning)
@@ -40,7 +41,10 @@ async def _learn(live: LiveRoute) -> None:
     except EngineError as error:
         raise Fault(Blame.ROUTE, error, "the server does not tell what it serves") from error
     if reply.status_code != 200:
-        raise faults.status(reply.status_code, reply.text, reply.headers.get("Retry-After"))
+        fault = faults.status(reply.status_code, reply.text, reply.headers.get("Retry-After"))
+        if fault.blame is Blame.ASKER:  # it was not the asker who asked for the list
+            fault = Fault(Blame.SETUP, fault.error, fault.reason)
+        raise fault
     try:
         model = pick(live.route, read_list(live.route, reply))
     except ModelMissing as error:

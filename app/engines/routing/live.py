@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -13,6 +14,8 @@ from app.engines.routing.latency import PeakEwma
 from app.engines.routing.policies import Load
 from app.engines.routing.routes import Route
 from app.schema import RouteStatus
+
+log = logging.getLogger(__name__)
 
 Resumes = Literal["text", "no"]
 
@@ -57,6 +60,7 @@ class LiveRoute:
         if not self.health.admitted:
             self.ttft.forget()
             self.gap.forget()
+            log.warning("route %s is back", self.route.name)
         self.health.readmitted()
 
     def status(self) -> RouteStatus:

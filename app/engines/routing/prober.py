@@ -40,8 +40,13 @@ class Prober:
         router = self._router()
         if router is None or len(router.routes) < 2 or self._stopped:
             return
+        loop = asyncio.get_running_loop()
+        if self._task is not None and self._task.get_loop() is not loop:  # this process was forked off
+            self._task = None
+            for live in router.routes:
+                live.in_flight = 0
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task = loop.create_task(self._run())
 
     def stop(self) -> None:
         """From any thread."""
@@ -91,7 +96,6 @@ class Prober:
             return  # another probe was quicker
         if not was_in:
             live.readmitted()
-            log.warning("route %s is back", live.route.name)
         live.health.succeeded()
         live.ttft.sample(seconds)
         if live.resumes is None:

@@ -38,7 +38,7 @@ class Question:
     @property
     def max_tokens(self) -> int | None:
         """How long the answer may be."""
-        return self.options.get("max_tokens")
+        return self.options.get("max_completion_tokens") or self.options.get("max_tokens")
 
 
 def asked(question: Question, model: str, *, ids: bool) -> dict[str, Any]:
@@ -64,6 +64,8 @@ def from_tokens(question: Question, model: str, tokens: Sequence[int], left: int
 
 
 def _shorter(body: dict[str, Any], left: int | None) -> dict[str, Any]:
+    if left is not None:
+        body = {name: value for name, value in body.items() if name != "max_completion_tokens"}
     shorter = body if left is None else {**body, "max_tokens": left}
     if left is not None and "min_tokens" in body:
         shorter["min_tokens"] = min(body["min_tokens"], left)

@@ -17,7 +17,7 @@ from app.engines.loop import submit
 from app.engines.routing.answering import Answering, End
 from app.engines.routing.budgets import Budget
 from app.engines.routing.exchange import Part
-from app.engines.routing.faults import Blame, Fault
+from app.engines.routing.faults import Blame, Fault, Faults
 from app.engines.routing.live import LiveRoute
 from app.engines.routing.policies import policy
 from app.engines.routing.prober import Prober
@@ -110,7 +110,7 @@ class Router:
 
     def slow(self, live: LiveRoute) -> None:
         """It kept a reader waiting far longer than it usually does."""
-        live.health.failed("it was far slower than usual", last=self._is_last(live))
+        self.note(live, Faults(live.route, live.model).slow())
 
     def succeeded(self, live: LiveRoute, began: float) -> None:
         """An answer came to its end, to a question of the time ``began``."""

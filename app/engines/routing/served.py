@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from base64 import b64encode
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -137,7 +138,7 @@ def refused(route: Route, status: int, text: str) -> EngineUnavailable:
         )
     if status in (404, 405) or 300 <= status < 400:
         return no_api(route)
-    words = hidden(text, route.key, password(route)) or "no reason given"
+    words = hidden(text, route.key, *credentials(route)) or "no reason given"
     return EngineUnavailable(f"The server at {shown(route.url)} failed ({status}): {words}", SEE_LOG)
 
 
@@ -156,9 +157,12 @@ def hidden(text: str, *secrets: str | None) -> str:
     return text
 
 
-def password(route: Route) -> str | None:
-    """The one in its address."""
+def credentials(route: Route) -> tuple[str, ...]:
+    """The password in its address, as it is and as it is sent."""
     try:
-        return urlsplit(route.url).password
+        parts = urlsplit(route.url)
+        password = parts.password or ""
     except ValueError:
-        return None
+        return ()
+    pair = f"{parts.username}:{password}"
+    return (b64encode(pair.encode()).decode(), pair, password) if password else ()

@@ -66,7 +66,8 @@ def headers(route: Route) -> dict[str, str]:
 def proxy(route: Route) -> str | None:
     """The proxy on the way to ``route`` by the environment; none leads to this machine."""
     parts = urlsplit(route.url)
-    if is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
+    if is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    found = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{found}" if found and "://" not in found else found

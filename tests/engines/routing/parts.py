@@ -52,13 +52,18 @@ class Told:
         return [tried["route"] for tried in self.routes]
 
 
-def ask(chat: BaseChatModel, question: str, **how: Any) -> Told:
-    """One question, read to its end."""
+def ask(
+    chat: BaseChatModel, question: str, on_text: Callable[[], None] | None = None, **how: Any
+) -> Told:
+    """One question, read to its end; ``on_text`` is called once, in the midst of the answer."""
     told, began = Told(), time.monotonic()
     try:
         for chunk in chat.stream(question, **how):
             told.ttft = told.ttft or (time.monotonic() - began if chunk.text else 0.0)
             told.text += chunk.text
+            if told.text and on_text is not None:
+                on_text()
+                on_text = None
             told.reason = chunk.response_metadata.get("finish_reason", told.reason)
             told.routes = chunk.response_metadata.get("routes", told.routes)
             if chunk.usage_metadata:

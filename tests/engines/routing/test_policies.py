@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import heapq
 import random
 from collections import Counter
 from typing import get_args
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config_llm import PolicyName
+from app.engines.routing.latency import PeakEwma
 from app.engines.routing.policies import Affinity, InOrder, LeastBusy, LeastLatency, Load, Policy, RoundRobin, policy
 
 loads = st.lists(
@@ -81,6 +83,35 @@ def test_least_latency_leaves_a_slow_route_nearly_alone_without_herding() -> Non
     assert shares(LeastLatency(), three(0, 0, 9, ttft=(0.1, 0.1, 0.1)))["c"] < 0.01
     busy_but_fast = shares(LeastLatency(), three(4, 0, 0, ttft=(0.05, 0.5, 0.5)))
     assert busy_but_fast["a"] > 0.6
+
+
+def simulated(slowness: tuple[float, ...], readers: int, answers: int = 3000) -> list[float]:
+    """The share of each route, of readers who ask all the time; a virtual clock, times that vary by a third."""
+    lot, clock = random.Random(1), 0.0
+    ewmas = [PeakEwma(lambda: clock) for _ in slowness]
+    in_flight, counts = [0] * len(slowness), [0] * len(slowness)
+    ends: list[tuple[float, int, float]] = []
+    chosen = LeastLatency()
+    for _ in range(answers):
+        if len(ends) == readers:
+            clock, route, ttft = heapq.heappop(ends)
+            in_flight[route] -= 1
+            ewmas[route].sample(ttft)
+        loads = [Load(str(n), 1.0, in_flight[n], ewmas[n].faded) for n in range(len(slowness))]
+        route = int(chosen.pick(loads, "").name)
+        in_flight[route] += 1
+        counts[route] += 1
+        varied = slowness[route] * lot.uniform(0.67, 1.33)
+        heapq.heappush(ends, (clock + varied, route, 0.1 * varied))
+    return [count / answers for count in counts]
+
+
+@pytest.mark.parametrize("readers", [1, 4, 16, 32, 64])
+def test_a_route_that_is_five_times_slower_gets_a_quarter_of_its_even_share_at_most(readers: int) -> None:
+    random.seed(1)
+    fast, other, slow = simulated((1.0, 1.0, 5.0), readers)
+    assert slow <= 1 / 3 / 4
+    assert readers == 1 or abs(fast - other) < 0.15  # a single reader may stay where it is quickest
 
 
 def test_a_route_that_nobody_knows_is_taken_for_a_usual_one() -> None:

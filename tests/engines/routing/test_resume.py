@@ -109,19 +109,17 @@ def test_answers_that_must_be_in_one_piece(option: dict[str, Any]) -> None:
 
 def test_another_model_or_another_context_does_not_go_on() -> None:
     with FaultServer() as first, FaultServer(model="other") as other:
-        cut_then_well(first, "reset", 12)
         routed = engine([first, other], None, default_route="a", more={"b": {"model": "other"}})
-        first.times = 10
-        told = ask(routed.chat_model(), QUESTION)
+        first.gap = 0.02
+        told = ask(routed.chat_model(), QUESTION, on_text=first.down)
         assert isinstance(told.error, IncompleteAnswer)
         assert other.questions() == []
-        first.mode = "500"
         assert ask(routed.chat_model(), QUESTION).is_whole(QUESTION)  # but it answers from the beginning
     with FaultServer() as first, FaultServer(window=1024) as other:
         routed = engine([first, other], None, default_route="a")
         routed.check()
-        first.mode, first.at = "reset", 12
-        assert isinstance(ask(routed.chat_model(), QUESTION).error, IncompleteAnswer)
+        first.gap = 0.02
+        assert isinstance(ask(routed.chat_model(), QUESTION, on_text=first.down).error, IncompleteAnswer)
 
 
 def test_stop_strings_go_by_the_text() -> None:

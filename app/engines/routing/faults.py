@@ -49,7 +49,10 @@ class Fault(Exception):
 
     ``error`` tells it where nothing has been said yet, ``reason`` where an answer broke off. ``again``: the same
     route may do better at once. ``wait``: seconds that a busy route asked for. ``status``: of HTTP, if it came to it.
+    ``midway``: the answer had begun.
     """
+
+    midway = False
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ PROBE_SECONDS = 10.0
 """How long a probe waits for its token."""
 _HELLO = {"role": "user", "content": "Hi"}
 _SMALLEST = {"max_tokens": 1, "temperature": 0.0}
+_LONGER = {"max_tokens": 32, "temperature": 0.0}
 _BEGUN = "Hello and welcome"
 _OURS = ("return_token_ids", "extra inputs", "extra fields", "unrecognized", "unknown field", "unexpected")
 
@@ -86,14 +87,15 @@ def corrected(live: LiveRoute, attempt: Attempt, fault: Fault) -> bool:
 
 
 async def probe(live: LiveRoute) -> float:
-    """Seconds to the first token of a real question, the smallest. Raises Fault where it does not come.
+    """Seconds for the answer to a real question: one token, a few where answers broke off before. Raises Fault.
 
     A list of models, or ``/health``, comes from a server that can answer nothing too.
     """
     if not live.model:
         await learn(live)
     began = asyncio.get_running_loop().time()
-    await _tokens(live, PROBE_SECONDS, asked(Question([_HELLO], _SMALLEST), live.model, ids=False))
+    options = _LONGER if live.breaks_midway else _SMALLEST
+    await _tokens(live, PROBE_SECONDS, asked(Question([_HELLO], options), live.model, ids=False))
     return asyncio.get_running_loop().time() - began
 
 

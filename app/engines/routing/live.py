@@ -41,6 +41,8 @@ class LiveRoute:
         self.takes_tokens = True
         self.resumes: Resumes | None = None
         """Whether it goes on with a text that was begun; None until it was tried."""
+        self.breaks_midway = False
+        """Whether it failed last in the midst of an answer: then one token from it proves nothing."""
         self.learning: asyncio.Task[None] | None = None
         self.heard_at = self.probed_at = self.wondered_at = float("-inf")
         self.now = now

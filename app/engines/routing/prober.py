@@ -97,7 +97,8 @@ class Prober:
         if not was_in:
             live.readmitted()
         live.health.succeeded()
-        live.ttft.sample(seconds)
+        if not live.breaks_midway:
+            live.ttft.sample(seconds)
         if live.resumes is None:
             await learning.try_resume(live)
 

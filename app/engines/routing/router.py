@@ -100,6 +100,7 @@ class Router:
         """What ``fault`` means for the route."""
         before = live.health.state
         if fault.blame is Blame.ROUTE:
+            live.breaks_midway = fault.midway
             live.health.failed(fault.reason, last=self._is_last(live))
         elif fault.blame is Blame.BUSY:
             live.health.busy_for(fault.wait)

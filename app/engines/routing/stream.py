@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from app.engines.routing.exchange import Part, Patience, exchange
+from app.engines.routing.faults import Fault
 from app.engines.routing.live import LiveRoute
 from app.engines.routing.resume import Attempt
 
@@ -43,14 +44,18 @@ class Stream:
             return
         yield self._first
         began, pieces = self._clock(), 0
-        async with aclosing(self._parts) as parts:
-            async for part in parts:
-                self.attempt.trail.take(part)
-                self.live.heard()
-                pieces += 1
-                if part.reason is not None and pieces > 1:
-                    self.live.gap.sample((self._clock() - began) / pieces)
-                yield part
+        try:
+            async with aclosing(self._parts) as parts:
+                async for part in parts:
+                    self.attempt.trail.take(part)
+                    self.live.heard()
+                    pieces += 1
+                    if part.reason is not None and pieces > 1:
+                        self.live.gap.sample((self._clock() - began) / pieces)
+                    yield part
+        except Fault as fault:
+            fault.midway = True
+            raise
 
     async def close(self) -> None:
         """Ends the request, if it has not ended; the server then stops working on it."""

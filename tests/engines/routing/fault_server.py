@@ -67,7 +67,8 @@ class Asked:
 
     @property
     def is_probe(self) -> bool:
-        return self.body.get("max_tokens") == 1
+        said = self.body.get("messages", [{}])[0].get("content")
+        return self.body.get("max_tokens") in (1, 32) and said == "Hi"
 
 
 class FaultServer:

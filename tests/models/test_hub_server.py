@@ -80,7 +80,7 @@ def test_the_real_client_gets_every_file_once_and_takes_no_token_to_the_cdn(
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=hub.url, token="hf_stranger")
-    folder = api.snapshot_download("org/open", local_dir=tmp_path)
+    folder = api.snapshot_download("org/open", cache_dir=tmp_path / ".cache", local_dir=tmp_path)
 
     assert contents(folder) == FILES
     # It does not ask for an empty file.
@@ -150,7 +150,7 @@ def test_what_is_gated_or_private_opens_to_its_token_and_the_lists_of_a_gated_re
     assert HfApi(endpoint=hub.url).model_info("org/gated").gated == "manual"
     for name in ("org/gated", "org/private"):
         api = HfApi(endpoint=hub.url, token="hf_member")
-        assert contents(api.snapshot_download(name, local_dir=tmp_path / name)) == FILES
+        assert contents(api.snapshot_download(name, cache_dir=tmp_path / ".cache", local_dir=tmp_path / name)) == FILES
 
 
 def test_a_branch_moves_on_and_its_old_commit_can_still_be_fetched() -> None:
@@ -259,7 +259,7 @@ def test_a_wrong_byte_passes_the_real_client_and_shows_in_the_checksums(
 
     api = HfApi(endpoint=hub.url)
     hub.add(Fault("model.safetensors", flip=1000))
-    api.snapshot_download("org/open", local_dir=tmp_path)
+    api.snapshot_download("org/open", cache_dir=tmp_path / ".cache", local_dir=tmp_path)
 
     checked = api.verify_repo_checksums("org/open", local_dir=tmp_path)
     assert [mismatch["path"] for mismatch in checked.mismatches] == ["model.safetensors"]

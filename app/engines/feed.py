@@ -56,6 +56,9 @@ class Feed(Generic[T]):
 
     async def anext(self, seconds: float) -> T | None:
         """:meth:`next` for an event loop."""
+        with self._changed:
+            if self._ready():  # as it mostly is while a quick engine writes
+                return self._take()
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
         try:

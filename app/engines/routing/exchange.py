@@ -250,7 +250,7 @@ async def _body(reading: _Reading, response: aiohttp.ClientResponse) -> bytes:
 def _part(data: bytes, faults: Faults) -> Part:
     """One event, read. Raises Fault where it reports an error or has another shape."""
     try:
-        event = json.loads(data)
+        event = json.loads(data.decode())  # json guesses the encoding of bytes, and takes its time for it
         if event.get("error") or event.get("object") == "error":
             raise faults.in_band(event)
         usage = event.get("usage")

@@ -79,10 +79,14 @@ def test_eight_threads_and_eight_tasks_at_once_each_get_the_whole_of_their_answe
 
 def test_leaving_a_stream_aborts_the_request(loaded: VllmEngine, chat: BaseChatModel) -> None:
     async def leave() -> None:
-        stream = chat.astream(PROMPT, max_tokens=1900)
-        await anext(stream)
-        assert unfinished(loaded) == 1
-        await stream.aclose()  # type: ignore[attr-defined]
+        for _ in range(5):  # on a busy machine all of an answer may come at once, and is over by then
+            stream = chat.astream(PROMPT, max_tokens=1900)
+            await anext(stream)
+            begun = unfinished(loaded)
+            await stream.aclose()  # type: ignore[attr-defined]
+            if begun:
+                return
+        pytest.fail("every answer was over at once")
 
     async def cancel() -> None:
         reading = asyncio.create_task(chat.ainvoke(PROMPT, max_tokens=1900))
@@ -92,14 +96,19 @@ def test_leaving_a_stream_aborts_the_request(loaded: VllmEngine, chat: BaseChatM
         with pytest.raises(asyncio.CancelledError):
             await reading
 
-    stream = chat.stream(PROMPT, max_tokens=1900)
-    next(stream)
-    assert unfinished(loaded) == 1
-    stream.close()  # type: ignore[attr-defined]
-    wait_until(lambda: unfinished(loaded) == 0, 1)
-    for way in (leave, cancel):
+    async def leave_a_thread() -> None:
+        for _ in range(5):
+            stream = chat.stream(PROMPT, max_tokens=1900)
+            next(stream)
+            begun = unfinished(loaded)
+            stream.close()  # type: ignore[attr-defined]
+            if begun:
+                return
+        pytest.fail("every answer was over at once")
+
+    for way in (leave_a_thread, leave, cancel):
         asyncio.run(way())
-        wait_until(lambda: unfinished(loaded) == 0, 1)
+        wait_until(lambda: unfinished(loaded) == 0, 3)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])

@@ -50,6 +50,11 @@ class Health:
         return self.state == "in"
 
     @property
+    def failing(self) -> bool:
+        """Whether it would be out if it were not the last one."""
+        return self.failures >= FAILURES
+
+    @property
     def busy(self) -> bool:
         """Whether it said just now that it has too much to do."""
         return self._now() < self._busy_until
@@ -79,7 +84,7 @@ class Health:
         if not self.admitted:
             return
         self.failures += 1
-        if self.failures >= FAILURES and not last:
+        if self.failing and not last:
             self._eject()
 
     def busy_for(self, seconds: float | None) -> None:

@@ -78,8 +78,11 @@ class Router:
     ) -> LiveRoute | None:
         """Who is asked next: of the routes that are in, are not busy and stand first, the policy's choice.
 
-        A busy one only where all are. ``peek`` only looks whether there is anybody, and takes nobody's turn.
+        A busy one only where all are. Where the last one that is in fails too, those that are out are no worse.
+        ``peek`` only looks whether there is anybody, and takes nobody's turn.
         """
+        if all(live.health.failing for live in self.routes if live.health.admitted):
+            return self._least_recent(tried, can)
         ready = [live for live in self.routes if live.health.admitted and live not in tried and can(live)]
         ready = [live for live in ready if not live.health.busy] or ready
         if not ready:
@@ -89,6 +92,12 @@ class Router:
         if peek or len(by_name) == 1:
             return min(by_name.values(), key=lambda live: live.in_flight)
         return by_name[self._policy.pick([live.load for live in by_name.values()], key).name]
+
+    def _least_recent(self, tried: Collection[LiveRoute], can: Callable[[LiveRoute], bool]) -> LiveRoute | None:
+        """Of all that could answer, in or out, the one that failed longest ago."""
+        left = [live for live in self.routes if live not in tried and can(live)]
+        left = [live for live in left if live.health.state != "misconfigured"]
+        return min(left, key=lambda live: live.health.failed_at, default=None)
 
     def least_hopeless(self, tried: Collection[LiveRoute], can: Callable[[LiveRoute], bool]) -> LiveRoute | None:
         """Of the routes that are out the one that failed longest ago; a misconfigured one only where all are."""

@@ -250,6 +250,21 @@ def test_the_last_one_is_not_thrown_out() -> None:
         routed.close()
 
 
+def test_where_the_last_one_fails_the_others_are_no_worse() -> None:
+    with servers(3) as three:
+        three[1].mode = three[2].mode = "500"  # for a moment
+        routed = engine(three, params={"max_retries": 0})
+        chat = routed.chat_model()
+        for number in range(6):
+            assert ask(chat, f"q{number}").is_whole(f"q{number}")
+        assert [status.state for status in routed.routes()] == ["in", "out", "out"]
+        three[1].mode = three[2].mode = "ok"
+        three[0].mode = "error"
+        for number in range(12):  # at once, before a probe could find out
+            assert ask(chat, f"r{number}").is_whole(f"r{number}")
+        routed.close()
+
+
 def test_probing_rests_when_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prober, "REST", 0.5)
     with servers(2) as two:

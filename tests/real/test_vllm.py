@@ -7,7 +7,9 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
@@ -107,8 +109,18 @@ def test_leaving_a_stream_aborts_the_request(loaded: VllmEngine, chat: BaseChatM
         pytest.fail("every answer was over at once")
 
     for way in (leave_a_thread, leave, cancel):
-        asyncio.run(way())
-        wait_until(lambda: unfinished(loaded) == 0, 3)
+        assert any(ends_soon(loaded, way) for _ in range(5)), f"the engine writes on for nobody: {way.__name__}"
+
+
+def ends_soon(engine: VllmEngine, way: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+    """Whether the engine stops within two seconds; an answer that is not aborted takes longer.
+
+    A busy machine may stand still for as long: it is tried again.
+    """
+    asyncio.run(way())
+    began = time.monotonic()
+    wait_until(lambda: unfinished(engine) == 0, 60)
+    return time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])

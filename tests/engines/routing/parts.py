@@ -14,7 +14,8 @@ from app.engines.vllm_openai import VllmOpenAIEngine
 from app.errors import EngineError
 from tests.engines.routing.fault_server import MODEL, FaultServer, answer_of
 
-QUICK = {"connect": 1.0, "first_token": 0.5, "stall": 0.4}
+QUICK = {"connect": 2.0, "first_token": 1.5, "stall": 1.0}
+"""Short enough for tests, long enough for a busy machine."""
 PARAMS = {"timeout": 20, "max_tokens": 4000}
 
 

@@ -80,8 +80,8 @@ def test_a_right_stream_under_another_content_type_is_an_answer() -> None:
 def test_reasoning_keeps_a_reader_waiting_without_a_timeout_and_is_not_the_answer() -> None:
     thought = 'data: {"choices": [{"index": 0, "delta": {"reasoning_content": "hm"}}]}\n\n'
     events = [thought] * 20 + [event("yes", "stop")]
-    with Server({CHAT: chunked("text/event-stream", events, gap=0.05), MODELS: SERVED}) as there:
-        chosen = load_settings(vllm_base_url=there.url, llm={"params": {"timeout": 0.5}})
+    with Server({CHAT: chunked("text/event-stream", events, gap=0.1), MODELS: SERVED}) as there:
+        chosen = load_settings(vllm_base_url=there.url, llm={"params": {"timeout": 1.5}})
         told = ask(VllmOpenAIEngine(chosen).chat_model(), "hello")
     assert (told.text, told.error) == ("yes", None)
 
@@ -236,7 +236,7 @@ def test_where_all_are_out_each_is_tried_and_the_last_one_waited_for() -> None:
             server.key = "right"
         assert ask(routed.chat_model(), "hello").error is not None
         assert [status.state for status in routed.routes()] == ["misconfigured"] * 2
-        two[1].key, two[1].first = "", 1.0  # corrected, and slow
+        two[1].key, two[1].first = "", 2.5  # corrected, and slow
         assert ask(routed.chat_model(), "hello").is_whole("hello")
         routed.close()
 

@@ -125,9 +125,13 @@ class Timings:
     total_ms: float = 0.0
 
 
+ANSWERED = "answered"
+"""The outcome of a RouteTry that went well."""
+
+
 @dataclass(frozen=True)
 class RouteTry:
-    """A server that was asked for an answer, and what came of it: ``answered``, or why not; ``ms`` until then."""
+    """A server that was asked for an answer, and what came of it: ANSWERED, or why not; ``ms`` until then."""
 
     route: str
     outcome: str

@@ -68,7 +68,8 @@ class Writing:
         self._cut_off: tuple[str, ...] = ()  # what is told of it
         self._routes: tuple[RouteTry, ...] = ()
         self._routed_model = ""
-        self._config: RunnableConfig = {"metadata": {"conversation_id": request.conversation}}
+        named = {"conversation_id": request.conversation} if request.conversation else {}
+        self._config: RunnableConfig = {"metadata": named}
         self._retrieved: tuple[Passage, ...] = ()
         self.query = request.question
         self.passages: tuple[Passage, ...] = ()

@@ -7,15 +7,14 @@ from itertools import groupby
 import streamlit as st
 
 from app.conversation.history import REMOVED
-from app.schema import Answer, Citation, Progress, RouteTry
+from app.schema import ANSWERED, Answer, Citation, Progress, RouteTry
 from app.ui import engine_jobs, sources
 from app.ui.i18n import t
 from app.ui.live import LiveAnswer
 from app.ui.markup import plain, quoted, written
 
 _CURSOR = " ▍"
-_ANSWERED = "answered"  # the outcome of a RouteTry that went well
-_LONGEST = 120  # characters of any other outcome: a server may have said much
+_LONGEST = 120  # characters of an outcome: a server may have said much
 
 
 def draw(number: int, answer: Answer, question: str) -> None:
@@ -74,7 +73,7 @@ def _footer(answer: Answer, question: str) -> str:
 
 
 def _try(tried: RouteTry) -> str:
-    if tried.outcome == _ANSWERED:
+    if tried.outcome == ANSWERED:
         return plain(tried.route)
     outcome = " ".join(tried.outcome.split())
     short = outcome if len(outcome) <= _LONGEST else outcome[:_LONGEST] + "…"

@@ -19,13 +19,12 @@ from app.engines.routing.resume import Attempt, Said
 from app.engines.routing.seams import Diverged
 from app.engines.routing.stream import Stream
 from app.engines.routing.verdict import verdict
-from app.schema import RouteTry
+from app.schema import ANSWERED, RouteTry
 
 if TYPE_CHECKING:
     from app.engines.routing.router import Router
 
 T = TypeVar("T")
-ANSWERED = "answered"
 RESUMES = 20
 """How often one answer may go on elsewhere."""
 WONDERING, WONDER_AGAIN = 2.0, 60.0

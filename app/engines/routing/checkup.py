@@ -16,14 +16,13 @@ from app.engines.routing.exchange import Patience, exchange
 from app.engines.routing.faults import Fault
 from app.engines.routing.learning import try_resume
 from app.engines.routing.live import LiveRoute
-from app.engines.routing.requests import CHAT, Question, asked
+from app.engines.routing.requests import CHAT, SMALLEST, asked
 from app.engines.routing.routes import Route
 from app.engines.routing.survey import Look, look
 from app.errors import EngineError, EngineUnavailable, ModelMissing
 
 LONGEST = 10.0
 """Seconds for all of it, the list of models and the waiting for a token."""
-_SMALLEST = Question([{"role": "user", "content": "Hi"}], {"max_tokens": 1, "temperature": 0.0})
 
 Resume = Literal["tokens", "text", "no"]
 
@@ -93,7 +92,7 @@ async def _ask(live: LiveRoute, patience: Patience, *, ids: bool) -> tuple[float
     """Seconds to the first token of the smallest answer, and whether tokens were told. Raises Fault."""
     clock = asyncio.get_running_loop().time
     began, ttft, told = clock(), None, False
-    async for part in exchange(live.route, live.model, CHAT, asked(_SMALLEST, live.model, ids=ids), patience):
+    async for part in exchange(live.route, live.model, CHAT, asked(SMALLEST, live.model, ids=ids), patience):
         if ttft is None and part.says_something:
             ttft = clock() - began
         told = told or bool(part.prompt_ids)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from app.engines.routing.exchange import Part, Patience, exchange
 from app.engines.routing.faults import Blame, Fault, Faults
 from app.engines.routing.live import LiveRoute
-from app.engines.routing.requests import CHAT, Question, asked, from_text
+from app.engines.routing.requests import CHAT, SMALLEST, asked, from_text
 from app.engines.routing.resume import Attempt
 from app.engines.routing.served import fetch_list, list_models, missing, pick, read_list
 from app.errors import EngineError, ModelMissing
@@ -17,10 +18,9 @@ log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 10.0
 """How long a probe waits for its token."""
-_HELLO = {"role": "user", "content": "Hi"}
-_SMALLEST = {"max_tokens": 1, "temperature": 0.0}
-_LONGER = {"max_tokens": 32, "temperature": 0.0}
+_LONGER = replace(SMALLEST, options={**SMALLEST.options, "max_tokens": 32})
 _BEGUN = "Hello and welcome"
+_SAID = replace(SMALLEST, messages=[*SMALLEST.messages, {"role": "assistant", "content": _BEGUN}])
 _OURS = ("return_token_ids", "extra inputs", "extra fields", "unrecognized", "unknown field", "unexpected")
 
 
@@ -94,8 +94,8 @@ async def probe(live: LiveRoute) -> float:
     if not live.model:
         await learn(live)
     began = asyncio.get_running_loop().time()
-    options = _LONGER if live.breaks_midway else _SMALLEST
-    await _tokens(live, PROBE_SECONDS, asked(Question([_HELLO], options), live.model, ids=False))
+    question = _LONGER if live.breaks_midway else SMALLEST
+    await _tokens(live, asked(question, live.model, ids=False))
     return asyncio.get_running_loop().time() - began
 
 
@@ -119,12 +119,10 @@ async def try_resume(live: LiveRoute, seconds: float = PROBE_SECONDS) -> None:
 
 
 async def _goes_on(live: LiveRoute) -> bool:
-    question = Question([_HELLO], _SMALLEST)
-    said = Question([_HELLO, {"role": "assistant", "content": _BEGUN}], _SMALLEST)
-    closed = asked(said, live.model, ids=False) | {"add_generation_prompt": False}
-    begun = await _tokens(live, PROBE_SECONDS, from_text(question, live.model, _BEGUN, None, ids=False))
+    closed = asked(_SAID, live.model, ids=False) | {"add_generation_prompt": False}
+    begun = await _tokens(live, from_text(SMALLEST, live.model, _BEGUN, None, ids=False))
     try:
-        whole = await _tokens(live, PROBE_SECONDS, closed)
+        whole = await _tokens(live, closed)
     except Fault as fault:  # a template that wants the last word to be the user's, unless it is told otherwise
         if fault.status == 400:
             return True
@@ -132,9 +130,9 @@ async def _goes_on(live: LiveRoute) -> bool:
     return 0 < begun < whole
 
 
-async def _tokens(live: LiveRoute, seconds: float, body: dict[str, object]) -> int:
+async def _tokens(live: LiveRoute, body: dict[str, object]) -> int:
     """How many tokens the prompt has, 0 where the server does not tell. Raises Fault where no token comes in time."""
-    seconds = min(seconds, live.route.timeout)
+    seconds = min(PROBE_SECONDS, live.route.timeout)
     last = Part()
     async for part in exchange(live.route, live.model, CHAT, body, Patience(seconds, seconds, seconds)):
         last = part

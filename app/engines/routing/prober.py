@@ -88,7 +88,7 @@ class Prober:
         except Fault as fault:
             self._failed(router, live, fault, was_in)
             return
-        except Exception:
+        except Exception:  # the next probe is due soon; this one must not end the watch over the others
             log.exception("probing %s failed", live.route.name)
             return
         live.probed_at = self._now()

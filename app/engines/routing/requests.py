@@ -41,6 +41,10 @@ class Question:
         return self.options.get("max_completion_tokens") or self.options.get("max_tokens")
 
 
+SMALLEST = Question([{"role": "user", "content": "Hi"}], {"max_tokens": 1, "temperature": 0.0})
+"""One token: what proves that a server answers."""
+
+
 def asked(question: Question, model: str, *, ids: bool) -> dict[str, Any]:
     """The question itself; ``ids`` asks vLLM for the tokens too."""
     body = {"model": model, "messages": list(question.messages), **question.options, **_STREAM}

@@ -43,7 +43,6 @@ class Router:
         self.hedges = Budget(share=0.05, floor=0.1, now=now)
         self._policy = policy(llm.lb_policy, default_route=bool(llm.default_route))
         self._prober = Prober(self, now)
-        self.now = now
 
     def begin(self, question: Question) -> Feed[Piece]:
         """The answer as it comes; from any thread. Closing the feed ends the request."""

@@ -9,16 +9,10 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from app.engines.http import CHECK_SECONDS, fetch, shown
+from app.engines.http import CHECK_SECONDS, shown
+from app.engines.routing.requests import CHAT, SMALLEST
 from app.engines.routing.routes import Route
-from app.engines.routing.served import (
-    SEE_LOG,
-    ServedModel,
-    address,
-    fetch_list,
-    pick,
-    read_list,
-)
+from app.engines.routing.served import SEE_LOG, ServedModel, fetch_list, pick, read_list, request
 from app.errors import EngineError, EngineUnavailable
 
 _AT_ONCE = 32
@@ -83,12 +77,10 @@ def _look(route: Route) -> Look:
 
 def _answers(route: Route, began: float) -> bool:
     """Whether a server without a list of models writes a token, in what is left of a look's time."""
-    body = {"model": route.model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
-    given = {"Authorization": f"Bearer {route.key}"} if route.key else None
+    body = {"model": route.model, "messages": SMALLEST.messages, **SMALLEST.options}
     left = max(0.2, CHECK_SECONDS - (time.monotonic() - began))
     try:
-        url = f"{address(route)}/chat/completions"
-        return fetch("POST", url, seconds=left, headers=given, body=body).status_code == 200
+        return request(route, "POST", CHAT, seconds=left, body=body).status_code == 200
     except (httpx.HTTPError, EngineError, ValueError):
         return False
 

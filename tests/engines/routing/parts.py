@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +15,10 @@ from app.config import Settings, load_settings
 from app.engines.vllm_openai import VllmOpenAIEngine
 from app.errors import EngineError
 from tests.engines.routing.fault_server import MODEL, FaultServer, answer_of
+from tests.engines.servers import json_reply
+
+CHAT, MODELS = "POST /v1/chat/completions", "GET /v1/models"
+SERVED = json_reply(200, {"data": [{"id": "mock"}]})
 
 QUICK = {"connect": 2.0, "first_token": 1.5, "stall": 1.0}
 """Short enough for tests, long enough for a busy machine."""
@@ -79,3 +85,22 @@ def wait_until(true: Callable[[], bool], seconds: float = 15.0) -> None:
     while not true():
         assert time.monotonic() < end, f"not within {seconds} seconds"
         time.sleep(0.02)
+
+
+def asked(three: list[FaultServer]) -> list[int]:
+    return [len(server.questions()) for server in three]
+
+
+def readers(chat: Any, count: int, each: int = 1, prefix: str = "q") -> dict[str, Told]:
+    """``count`` readers at a time, who ask ``each`` questions one after the other."""
+
+    def read(number: int) -> dict[str, Told]:
+        return {name: ask(chat, name) for name in (f"{prefix} {number} {turn}" for turn in range(each))}
+
+    with ThreadPoolExecutor(count) as pool:
+        return {name: told for found in pool.map(read, range(count)) for name, told in found.items()}
+
+
+def event(text: str = "", reason: str | None = None) -> str:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": reason}
+    return f"data: {json.dumps({'choices': [choice]})}\n\n"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC
 from typing import Any
 
@@ -174,6 +177,30 @@ def test_where_nobody_else_could_answer_a_slow_server_is_waited_for() -> None:
         two[1].down()
         two[0].first = 2.5  # more than the limit for the first token
         assert ask(engine(two, None, default_route="a").chat_model(), "hello").is_whole("hello")
+
+
+@contextmanager
+def full() -> Iterator[str]:
+    """An address whose queue of connections is full: one more is not answered at all."""
+    with ExitStack() as stack:
+        there = stack.enter_context(socket.socket())
+        there.bind(("127.0.0.1", 0))
+        there.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(there.getsockname())
+        yield f"http://127.0.0.1:{there.getsockname()[1]}/v1"
+
+
+def test_a_connection_that_does_not_come_is_given_up() -> None:
+    with full() as url, FaultServer() as well:
+        limits = {"connect": 0.5, "first_token": 30, "stall": 30}
+        routed = engine([well, well], None, default_route="a", more={"a": {"base_url": url}}, deadlines=limits)
+        told = ask(routed.chat_model(), "hello")
+        routed.close()
+    assert told.is_whole("hello")
+    assert [tried["outcome"] for tried in told.routes] == ["the server does not answer", "answered"]
 
 
 def test_a_busy_server_says_when_to_come_back() -> None:

@@ -4,6 +4,7 @@
     ├── ConfigError                 a setting is unknown, misspelt or impossible
     ├── UsageError                  a command or a request was put together wrongly
     ├── QuestionError               the question is empty or far too long
+    ├── EvaluationError             questions, or a setting to compare, that nothing can be measured with
     ├── DataFolderError             DATA_DIR cannot be used (read-only, no space, newer format)
     │   └── DataFolderBusy          another process owns DATA_DIR
     ├── PortInUse                   the server's port is taken
@@ -92,6 +93,10 @@ class UsageError(HotswapError):
 
 class QuestionError(HotswapError):
     """The question is empty or far too long."""
+
+
+class EvaluationError(HotswapError):
+    """Questions, or a setting to compare, that nothing can be measured with."""
 
 
 class DataFolderError(HotswapError):

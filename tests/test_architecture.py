@@ -24,7 +24,7 @@ FLOORS = (
     ("llm_utils", "conversation"),
     (
         "service", "answering", "fallback", "uploads", "operations", "jobs", "owner", "client", "logs", "progress",
-        "inventory", "model_jobs",
+        "inventory", "model_jobs", "evaluation", "evaluation_jobs",
     ),
     ("cli", "api", "ui", "__main__", "streamlit_app"),
 )  # fmt: skip

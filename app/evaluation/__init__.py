@@ -1,0 +1,1 @@
+"""Evaluation: how well search does on the user's own questions."""

@@ -150,9 +150,19 @@ def pull(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     return _with_progress(lambda on_progress: service.pull(args["model"], on_progress))
 
 
+def evaluate(service: Service, args: dict[str, Any]) -> Iterator[Event]:
+    """Measure how well search does; ``args`` are the fields of :class:`app.evaluation.work.Request`."""
+    from app.evaluation.work import Request
+
+    given = {**args, "compare": tuple(args.get("compare", ()))}
+    if given.get("corpus"):
+        given["corpus"] = Path(given["corpus"])
+    return _with_progress(lambda on_progress: service.evaluations.evaluate(Request(**given), on_progress))
+
+
 OPERATIONS: dict[str, Operation] = {
     "ingest": ingest, "search": search, "ask": ask, "documents": documents, "remove": remove, "engines": engines,
-    "switch": switch, "pull": pull,
+    "switch": switch, "pull": pull, "evaluate": evaluate,
 }  # fmt: skip
 
 

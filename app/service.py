@@ -20,6 +20,7 @@ from app.conversation.history import History
 from app.engines.registry import readiness
 from app.engines.switch import EngineSwitch
 from app.errors import HotswapError, Offline
+from app.evaluation_jobs import EvaluationJobs
 from app.jobs import Job, JobBoard
 from app.knowledge import open_knowledge
 from app.model_jobs import ModelJobs
@@ -56,6 +57,7 @@ class Service:
         self.history = History(settings.data_dir / "history.sqlite3")
         self.switch = EngineSwitch(settings)
         self.models = ModelJobs(settings, self.switch)
+        self.evaluations = EvaluationJobs(settings, self.knowledge, self.switch)
         self._uploads = Uploads(settings.data_dir / "uploads", self.knowledge)
         self._jobs = JobBoard[IngestReport]()
         self._switches = JobBoard[EngineStatus]()
@@ -87,13 +89,10 @@ class Service:
 
     def close(self) -> None:
         """Stop the work, let the engines and files go, give up the folder."""
-        self._jobs.close()
-        self._switches.close()
-        self._pulls.close()
-        self.models.close()
-        self.switch.close()
-        self.history.close()
-        self.knowledge.close()
+        for work in (self._jobs.close, self._switches.close, self._pulls.close, self.models.close):
+            work()
+        for part in (self.evaluations.close, self.switch.close, self.history.close, self.knowledge.close):
+            part()
         self.ownership.release()
 
     # documents

@@ -96,9 +96,7 @@ def dump(questions: Iterable[Question]) -> str:
     return "".join(json.dumps(question.as_dict(), ensure_ascii=False) + "\n" for question in questions)
 
 
-def check(
-    questions: Sequence[Question], name: str, known: Mapping[str, object], text_of: Callable[[str], str]
-) -> None:
+def check(questions: Sequence[Question], name: str, known: Mapping[str, object], text_of: Callable[[str], str]) -> None:
     """Whether what the questions point at is there: ``known`` has the documents' names, ``text_of`` gives a text.
 
     Raises:
@@ -198,7 +196,7 @@ class _Line:
         if not isinstance(item, dict) or not isinstance(item.get("doc"), str):
             raise self._error("has evidence without a document", hint)
         start, end = item.get("start"), item.get("end")
-        if not all(isinstance(at, int) and not isinstance(at, bool) for at in (start, end)):
+        if not (isinstance(start, int) and isinstance(end, int)) or isinstance(start, bool) or isinstance(end, bool):
             raise self._error("has evidence without start and end", hint)
         if not 0 <= start < end:
             raise self._error(f"has evidence from {start} to {end}", "start is 0 or more, and end is after it.")

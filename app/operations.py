@@ -86,6 +86,7 @@ def ingest(service: Service, args: dict[str, Any]) -> Iterator[Event]:
 def search(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     """A line for each of ``questions``: dicts with ``question`` and perhaps ``id``."""
     from app.conversation.turns import check_question
+    from app.knowledge.relevance import as_score
 
     for item in args["questions"]:
         check_question(item["question"])
@@ -93,7 +94,8 @@ def search(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     for item in args["questions"]:
         found = retriever.search(item["question"], args["k"])
         passages = [passage.as_dict() for passage in found.passages]
-        yield {"line": {"id": item.get("id"), "question": item["question"], "passages": passages}}
+        told = {"relevant": found.relevant, "relevance": round(as_score(found.relevance), 6)}
+        yield {"line": {"id": item.get("id"), "question": item["question"], **told, "passages": passages}}
     yield {"result": None}
 
 

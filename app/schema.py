@@ -40,12 +40,16 @@ class ExtractedText:
 
 @dataclass(frozen=True)
 class ChunkSpan:
-    """A piece of a document as the chunker cuts it; ``heading`` is the path of titles above it."""
+    """A piece of a document as the chunker cuts it; ``heading`` is the path of titles above it.
+
+    ``sentences`` are the spans that it was put together from.
+    """
 
     start: int
     end: int
     page: int | None = None
     heading: str = ""
+    sentences: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

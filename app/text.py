@@ -129,19 +129,41 @@ def trim(text: str, start: int, end: int) -> Span:
 def terms(text: str, *, keep_stop_words: bool = False) -> list[str]:
     """Index terms of ``text``, the same for documents and questions, in order and with repeats.
 
-    Chinese is cut into words by jieba's search mode; other words are folded (case, width, accents) and stemmed.
+    Chinese is cut into words by jieba's search mode, Traditional characters as their Simplified ones; other words are
+    folded (case, width, accents) and stemmed.
     """
-    return list(_terms(text, keep_stop_words))
+    return [word for run in _runs(text) for word in _words(run, keep_stop_words)]
 
 
-def _terms(text: str, keep_stop_words: bool) -> Iterator[str]:
+def pairs(text: str) -> list[str]:
+    """Index terms of two that stand side by side: characters in Chinese, elsewhere words that say something.
+
+    They tell ``red blood`` from a text with both words apart, and find Chinese names that no dictionary knows.
+    """
+    found: list[str] = []
+    before = ""
+    for run in _runs(text):
+        if _HAN_CHAR.match(run):
+            found += [run[index : index + 2] for index in range(len(run) - 1)]
+            before = ""
+            continue
+        for word in _words(run, False):
+            if before:
+                found.append(f"{before}_{word}")
+            before = word
+    return found
+
+
+def _runs(text: str) -> list[str]:
+    """Words, and runs of Chinese, in one spelling each."""
     folded = strip_accents(unicodedata.normalize("NFKC", text).casefold())
-    for match in _WORD.finditer(folded):
-        run = match[0]
-        words = _jieba().cut_for_search(run) if _HAN_CHAR.match(run) else (run,)
-        for word in words:
-            if keep_stop_words or word not in STOP_WORDS:
-                yield _stem(word)
+    return _WORD.findall(simplified(folded))
+
+
+def _words(run: str, keep_stop_words: bool) -> Iterator[str]:
+    for word in _jieba().cut_for_search(run) if _HAN_CHAR.match(run) else (run,):
+        if keep_stop_words or word not in STOP_WORDS:
+            yield _stem(word)
 
 
 def strip_accents(text: str) -> str:
@@ -167,6 +189,24 @@ def _stemmer() -> Any:
     import snowballstemmer
 
     return snowballstemmer.stemmer("english")
+
+
+_CONVERTING = threading.Lock()  # the converter says nothing of threads
+
+
+def simplified(text: str) -> str:
+    """``text`` with Simplified for Traditional characters, each in its place."""
+    if not has_han(text):
+        return text
+    with _CONVERTING:
+        return str(_converter().convert(text))
+
+
+@lru_cache(maxsize=1)
+def _converter() -> Any:
+    import opencc
+
+    return opencc.OpenCC("t2s")
 
 
 @lru_cache(maxsize=1)

@@ -6,89 +6,32 @@ are ever handed out. What has left the catalog but may linger in an index is lis
 
 from __future__ import annotations
 
+import bisect
 import json
 import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.errors import DataFolderError
+from app.knowledge.catalog_tables import VERSION, bring_up_to_date
+from app.knowledge.records import CollectionRow, Garbage, Sentences, SourceFile, packed, unpacked
 from app.schema import Chunk, ChunkSpan, DocumentInfo, ExtractedText, Heading, Page
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1
-_SCHEMA = """
-CREATE TABLE collections (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    name TEXT NOT NULL UNIQUE,
-    embedder TEXT NOT NULL, embedder_sha256 TEXT NOT NULL, dimension INTEGER NOT NULL
-);
-CREATE TABLE documents (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    collection_id INTEGER NOT NULL REFERENCES collections(id) ON DELETE CASCADE,
-    doc TEXT NOT NULL, source TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL, stamp TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'ready')),
-    text TEXT NOT NULL, pages TEXT NOT NULL, headings TEXT NOT NULL, added_at TEXT NOT NULL
-);
-CREATE INDEX documents_by_source ON documents (collection_id, source);
-CREATE TABLE chunks (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    document_id INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
-    start INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER, heading TEXT NOT NULL, text TEXT NOT NULL
-);
-CREATE INDEX chunks_by_document ON chunks (document_id);
-CREATE TABLE garbage (
-    document_id INTEGER PRIMARY KEY, collection_id INTEGER NOT NULL, first_chunk INTEGER, last_chunk INTEGER
-);
-"""
-
-
+EDITION = 2
+"""Of the chunks: documents with a lower one are cut, and their indexes made, anew."""
 _FILE = "id AS document_id, doc, source, sha256, size, stamp"
-
-
-@dataclass(frozen=True)
-class CollectionRow:
-    """A collection and the embedding model that built it."""
-
-    id: int
-    name: str
-    embedder: str
-    embedder_sha256: str
-    dimension: int
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """The ready document that came from a file: ``source`` is its absolute path, ``stamp`` changes with every write."""
-
-    document_id: int
-    doc: str
-    source: str
-    sha256: str
-    size: int
-    stamp: str
-
-
-@dataclass(frozen=True)
-class Garbage:
-    """Ids to be deleted from the indexes of a collection; the chunk ids are a closed range."""
-
-    document_id: int
-    collection_id: int
-    first_chunk: int | None
-    last_chunk: int | None
-
-    @property
-    def chunk_ids(self) -> range:
-        """The chunk ids, empty for a document without chunks."""
-        if self.first_chunk is None or self.last_chunk is None:
-            return range(0)
-        return range(self.first_chunk, self.last_chunk + 1)
 
 
 @contextmanager
@@ -125,14 +68,12 @@ class Catalog:
     def _prepare(self, path: Path) -> None:
         self._db.row_factory = sqlite3.Row
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
+        if version > VERSION:
             raise DataFolderError(
                 f"{path.name} was written by a newer Hotswap.",
                 "Update Hotswap, or set DATA_DIR to another folder.",
             )
-        if version == 0:
-            self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        bring_up_to_date(self._db, version)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA secure_delete = ON")  # a removed document leaves no readable trace in the file
@@ -178,7 +119,20 @@ class Catalog:
             ).fetchone()
         return CollectionRow(**dict(row))
 
+    def calibrate(self, collection_id: int, calibration: str) -> None:
+        """Keep what was measured of a collection's texts."""
+        with self._transaction() as db:
+            db.execute("UPDATE collections SET calibration = ? WHERE id = ?", (calibration, collection_id))
+
     # documents
+
+    def outdated(self, collection_id: int) -> list[SourceFile]:
+        """Ready documents that an older edition has cut into chunks."""
+        rows = self._rows(
+            f"SELECT {_FILE} FROM documents WHERE collection_id = ? AND state = 'ready' AND edition < ?",
+            collection_id, EDITION,
+        )  # fmt: skip
+        return [SourceFile(**dict(row)) for row in rows]
 
     def sources(self, collection_id: int) -> dict[str, SourceFile]:
         """The ready documents of a collection by the path of their file."""
@@ -202,23 +156,32 @@ class Catalog:
         with self._transaction() as db:
             document_id = db.execute(
                 "INSERT INTO documents (collection_id, doc, source, sha256, size, stamp, state, text, pages, headings,"
-                " added_at) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?) RETURNING id",
+                " added_at, edition) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?) RETURNING id",
                 (
                     collection_id, file.doc, file.source, file.sha256, file.size, file.stamp, content.text,
                     json.dumps([asdict(page) for page in content.pages]),
                     json.dumps([asdict(heading) for heading in content.headings], ensure_ascii=False),
-                    datetime.now(UTC).isoformat(timespec="seconds"),
+                    datetime.now(UTC).isoformat(timespec="seconds"), EDITION,
                 ),
             ).fetchone()[0]  # fmt: skip
             chunk_ids = [
                 db.execute(
-                    'INSERT INTO chunks (document_id, start, "end", page, heading, text) VALUES (?, ?, ?, ?, ?, ?)'
-                    " RETURNING id",
-                    (document_id, span.start, span.end, span.page, span.heading, content.text[span.start : span.end]),
+                    'INSERT INTO chunks (document_id, start, "end", page, heading, text, sentences)'
+                    " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                    (document_id, span.start, span.end, span.page, span.heading, words, packed(span.sentences)),
                 ).fetchone()[0]
                 for span in spans
+                for words in [content.text[span.start : span.end]]
             ]
         return document_id, chunk_ids
+
+    def keep_vectors(self, vectors: Iterable[tuple[int, NDArray[np.float32]]]) -> None:
+        """The vectors of chunks' sentences, one row for each: (chunk id, (sentences, dimension))."""
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE chunks SET vectors = ? WHERE id = ?",
+                [(rows.astype("float16").tobytes(), item) for item, rows in vectors],
+            )
 
     def make_ready(self, document_id: int, replaces: int | None = None) -> None:
         """Let a pending document answer; the version that it replaces stops in the same transaction."""
@@ -284,6 +247,55 @@ class Catalog:
             json.dumps(list(ids)),
         )
         return {row["id"]: Chunk(**dict(row)) for row in rows}
+
+    def sentences(self, ids: Sequence[int]) -> dict[int, Sentences]:
+        """The sentences of chunks by the chunk's id; a chunk of an older edition is one sentence."""
+        import numpy as np
+
+        rows = self._rows(
+            'SELECT id, start, "end", sentences, vectors FROM chunks WHERE id IN (SELECT value FROM json_each(?))',
+            json.dumps(list(ids)),
+        )
+        found: dict[int, Sentences] = {}
+        for row in rows:
+            spans = unpacked(row["sentences"]) or ((row["start"], row["end"]),)
+            vectors = None
+            if row["vectors"] is not None:
+                vectors = np.frombuffer(row["vectors"], "float16").reshape(len(spans), -1).astype("float32")
+            found[row["id"]] = Sentences(spans, vectors)
+        return found
+
+    def excerpt(self, document_id: int, start: int, end: int) -> tuple[str, int | None] | None:
+        """``text[start:end]`` of a ready document, and the page on which it begins."""
+        rows = self._rows(
+            "SELECT substr(text, ?, ?) AS words, pages FROM documents WHERE id = ? AND state = 'ready'",
+            start + 1, end - start, document_id,
+        )  # fmt: skip
+        if not rows:
+            return None
+        pages = json.loads(rows[0]["pages"])
+        index = bisect.bisect_right([page["start"] for page in pages], start) - 1
+        return rows[0]["words"], pages[max(index, 0)]["number"] if pages else None
+
+    def sample(self, collection_id: int, size: int) -> list[Chunk]:
+        """About evenly spread chunks of a collection, the same ones as long as it does not change."""
+        rows = self._rows(
+            "SELECT chunks.id FROM chunks JOIN documents ON documents.id = document_id"
+            " WHERE collection_id = ? AND state = 'ready' ORDER BY chunks.id",
+            collection_id,
+        )
+        step = max(1.0, len(rows) / size)
+        chosen = [rows[int(index * step)]["id"] for index in range(min(size, len(rows)))]
+        return list(self.chunks(chosen).values())
+
+    def chunk_count(self, collection_id: int) -> int:
+        """How many chunks of a collection can answer."""
+        rows = self._rows(
+            "SELECT count(*) FROM chunks JOIN documents ON documents.id = document_id"
+            " WHERE collection_id = ? AND state = 'ready'",
+            collection_id,
+        )
+        return int(rows[0][0])
 
     def content(self, document_id: int) -> ExtractedText | None:
         """The text of a ready document with its pages and headings."""

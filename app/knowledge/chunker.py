@@ -1,32 +1,50 @@
 """Cuts a document into chunks at its own joints: headings first, then paragraphs, then sentences.
 
 A chunk holds whole sentences as long as a sentence fits, stays inside one section, and repeats the end of the chunk
-before it, so that a thought that runs across the cut is whole in one of the two.
+before it, so that a thought that runs across the cut is whole in one of the two. Chunks are small, for they are what
+is searched; what is handed out is put together from neighbours (passages.py).
 """
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 
 from app.schema import ChunkSpan, ExtractedText, Heading
 from app.text import Span, language, sentences, trim
 
-# Code points. A Chinese character says about as much as two Latin ones, and an embedding model that reads
-# 256 tokens sees a whole chunk of either size.
-TARGET = {"en": 1000, "zh": 600}
-OVERLAP = {"en": 200, "zh": 120}
+# Code points. A Chinese character says about as much as two Latin ones.
+TARGET = {"en": 500, "zh": 300}
+OVERLAP = {"en": 100, "zh": 60}
+_LONGEST_TITLE = 200  # code points
+_NO_TITLE = re.compile(r"[.。!！;；,，:：…]$")
+
+Fits = Callable[[Sequence[str]], Sequence[bool]]
+"""Whether each text is short enough for the embedding model to read it whole."""
 
 
-def chunk(document: ExtractedText) -> list[ChunkSpan]:
-    """The chunks of ``document`` in order; every non-blank character is in at least one of them."""
+def chunk(document: ExtractedText, fits: Fits = lambda texts: [True] * len(texts)) -> list[ChunkSpan]:
+    """The chunks of ``document`` in order; every non-blank character is in at least one of them.
+
+    A document without headings is headed by its first line, where that looks like a title.
+    """
     text = document.text
     lang = language(text)
-    spans: list[ChunkSpan] = []
+    title = "" if document.headings else _first_line(text)
+    chunks: list[ChunkSpan] = []
     for start, end, heading in _sections(text, document.headings):
-        for piece in _pack(text, start, end, TARGET[lang], OVERLAP[lang]):
-            spans.append(ChunkSpan(piece[0], piece[1], _page_at(document, piece[0]), heading))
-    return spans
+        for units in _fitting(text, start, end, TARGET[lang], OVERLAP[lang], fits):
+            begin = units[0][0]
+            chunks.append(ChunkSpan(begin, units[-1][1], _page_at(document, begin), heading or title, tuple(units)))
+    return chunks
+
+
+def _first_line(text: str) -> str:
+    start, end = trim(text, 0, len(text))
+    line = text[start : start + _LONGEST_TITLE + 1].split("\n")[0].strip()
+    rest = text[start + len(line) : end].strip()
+    return line if rest and len(line) <= _LONGEST_TITLE and not _NO_TITLE.search(line) else ""
 
 
 def _sections(text: str, headings: Sequence[Heading]) -> list[tuple[int, int, str]]:
@@ -49,15 +67,26 @@ def _sections(text: str, headings: Sequence[Heading]) -> list[tuple[int, int, st
     return sections
 
 
-def _pack(text: str, start: int, end: int, target: int, overlap: int) -> list[Span]:
-    """``text[start:end]`` in pieces of at most about ``target`` code points, cut between sentences."""
+def _fitting(text: str, start: int, end: int, target: int, overlap: int, fits: Fits) -> Iterator[list[Span]]:
+    """:func:`_pack`, with what the model cannot read whole in smaller pieces."""
+    pieces = _pack(text, start, end, target, overlap)
+    whole = fits([text[units[0][0] : units[-1][1]] for units in pieces])
+    for units, fit in zip(pieces, whole, strict=True):
+        if fit or target == 1:
+            yield units
+        else:
+            yield from _fitting(text, units[0][0], units[-1][1], max(1, target // 2), overlap // 2, fits)
+
+
+def _pack(text: str, start: int, end: int, target: int, overlap: int) -> list[list[Span]]:
+    """``text[start:end]`` in pieces of about ``target`` code points at most, each a list of its sentences."""
     first, last = trim(text, start, end)
     if first >= last:
         return []
-    if last - first <= target * 5 // 4:
-        return [(first, last)]
     units = [part for span in sentences(text, first, last) for part in _split_long(text, span, target)]
-    pieces: list[Span] = []
+    if last - first <= target * 5 // 4:
+        return [units]
+    pieces: list[list[Span]] = []
     begin = 0
     while begin < len(units):
         stop = begin + 1
@@ -65,7 +94,7 @@ def _pack(text: str, start: int, end: int, target: int, overlap: int) -> list[Sp
             stop += 1
         if stop < len(units):
             stop = _at_paragraph(text, units, begin, stop)
-        pieces.append((units[begin][0], units[stop - 1][1]))
+        pieces.append(units[begin:stop])
         if stop >= len(units):
             break
         back = stop

@@ -5,16 +5,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from app.errors import EmbedderMismatch
-from app.knowledge.catalog import Catalog, CollectionRow, SourceFile
+from app.knowledge.calibration import Calibration, calibrate
+from app.knowledge.catalog import Catalog
 from app.knowledge.embedder import Embedder, Fingerprint
 from app.knowledge.keywords import KeywordIndex
+from app.knowledge.records import CollectionRow, SourceFile
+from app.knowledge.understanding import Understanding
 from app.knowledge.vectors import VectorIndex
 from app.schema import ChunkSpan, ExtractedText
+from app.text import Language, language
 
 log = logging.getLogger(__name__)
 
 _EMBED_AT_ONCE = 64  # chunks between two looks at the progress callback
+_CHANGED = 0.2  # of the chunks, before what was measured of them counts as old
+_LONGEST_TITLE = 200  # characters of a path of titles; its end says most
 
 
 class Collection:
@@ -27,12 +35,15 @@ class Collection:
         vectors: VectorIndex,
         keywords: KeywordIndex,
         embedder: Embedder,
+        understanding: Callable[[Language], Understanding],
     ) -> None:
         self.row = row
         self.catalog = catalog
         self.vectors = vectors
         self.keywords = keywords
         self.embedder = embedder
+        self.understanding = understanding
+        self.calibration = Calibration.from_json(row.calibration)
 
     def check_embedder(self) -> None:
         """Raises EmbedderMismatch when the configured embedding model is not the one that built this collection."""
@@ -55,22 +66,16 @@ class Collection:
     ) -> int:
         """Add a document and return its id; the one it replaces answers until this one is whole.
 
-        ``on_chunks`` hears how many chunks are embedded; what it raises ends the work and leaves nothing behind.
+        What is in a language that the embedding model does not understand is not embedded: its vectors would be
+        noise. ``on_chunks`` hears how many chunks are done; what it raises ends the work and leaves nothing behind.
         """
         document_id, chunk_ids = self.catalog.add_pending(self.row.id, file, content, spans)
+        chunks = list(zip(chunk_ids, spans, strict=True))
         try:
-            for first in range(0, len(spans), _EMBED_AT_ONCE):
-                part = spans[first : first + _EMBED_AT_ONCE]
+            for first in range(0, len(chunks), _EMBED_AT_ONCE):
                 on_chunks(first)
-                vectors = self.embedder.embed([_indexed_text(file.doc, content.text, span) for span in part])
-                self.vectors.add(chunk_ids[first : first + _EMBED_AT_ONCE], vectors)
-            self.keywords.add(
-                document_id,
-                [
-                    (item, _indexed_text(file.doc, content.text, span))
-                    for item, span in zip(chunk_ids, spans, strict=True)
-                ],
-            )
+                self._embed(file.doc, content.text, chunks[first : first + _EMBED_AT_ONCE])
+            self.keywords.add(document_id, [(item, _titled(file.doc, content.text, span)) for item, span in chunks])
             self.catalog.make_ready(document_id, replaces)
         except BaseException:
             self._undo()
@@ -78,6 +83,36 @@ class Collection:
         if replaces is not None:
             self.sweep()
         return document_id
+
+    def _embed(self, doc: str, text: str, chunks: Sequence[tuple[int, ChunkSpan]]) -> None:
+        """The vectors of chunks, and of each of their sentences."""
+        understood = [
+            (item, span) for item, span in chunks if self.understanding(language(text[span.start : span.end])).trust > 0
+        ]
+        if not understood:
+            return
+        items = [item for item, _ in understood]
+        self.vectors.add(items, self.embedder.embed(self._readable(doc, text, [span for _, span in understood])))
+        parts = sorted({part for _, span in understood for part in span.sentences})
+        if parts:
+            vectors = dict(zip(parts, self.embedder.embed([text[a:b] for a, b in parts]), strict=True))
+            with_parts = [(item, span.sentences) for item, span in understood if span.sentences]
+            self.catalog.keep_vectors((item, np.stack([vectors[one] for one in ones])) for item, ones in with_parts)
+
+    def _readable(self, doc: str, text: str, spans: Sequence[ChunkSpan]) -> list[str]:
+        """The chunks under their titles; without them where the embedding model could not read to the end."""
+        texts = [_titled(doc, text, span) for span in spans]
+        return [
+            whole if fits else text[span.start : span.end]
+            for whole, fits, span in zip(texts, self.embedder.fits(texts), spans, strict=True)
+        ]
+
+    def calibrate(self) -> None:
+        """Measure the texts anew where the collection has changed much since the last time."""
+        size, before = self.catalog.chunk_count(self.row.id), self.calibration.size
+        if abs(size - before) > _CHANGED * before:
+            self.calibration = calibrate(self.catalog, self.keywords, self.row.id)
+            self.catalog.calibrate(self.row.id, self.calibration.to_json())
 
     def _undo(self) -> None:
         """Drop the document that is half-way in; the reason why it stopped is told, not what fails here."""
@@ -102,11 +137,11 @@ class Collection:
         self.catalog.forget_garbage([item.document_id for item in garbage])
 
 
-def _indexed_text(doc: str, text: str, span: ChunkSpan) -> str:
+def _titled(doc: str, text: str, span: ChunkSpan) -> str:
     return titled(doc, span.heading, text[span.start : span.end])
 
 
 def titled(doc: str, heading: str, text: str) -> str:
     """What is embedded, searched and reranked: the chunk under the titles above it."""
     title = heading or doc.rsplit("/", 1)[-1].rsplit(".", 1)[0].replace("_", " ").replace("-", " ")
-    return f"{title}\n{text}"
+    return f"{title[-_LONGEST_TITLE:]}\n{text}"

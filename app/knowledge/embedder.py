@@ -67,9 +67,25 @@ class Embedder:
         return self._encode(model.encode_document, texts, _prompt(model, _DOCUMENT_PROMPTS))
 
     def embed_questions(self, texts: Sequence[str]) -> Vectors:
-        """The same of questions, which some models want to be told from documents."""
+        """The same of questions, which some models want to be told from documents; of long ones their beginning."""
         model = self._load()
-        return self._encode(model.encode_query, texts, _prompt(model, ("query",)))
+        return self._encode(model.encode_query, [self._beginning(text) for text in texts], _prompt(model, ("query",)))
+
+    def _beginning(self, text: str) -> str:
+        while len(text) > 1 and not self.fits([text])[0]:
+            text = text[: len(text) * 3 // 4]
+        return text
+
+    def fits(self, texts: Sequence[str], share: float = 1.0) -> list[bool]:
+        """Whether the model reads each document text to its end, within ``share`` of its window."""
+        model = self._load()
+        window = model.max_seq_length
+        if not window or not texts or all(len(text) < window * share // 4 for text in texts):
+            return [True] * len(texts)
+        prompt = model.prompts.get(_prompt(model, _DOCUMENT_PROMPTS) or "") or ""
+        with self._lock:
+            tokens = model.tokenizer([prompt + text for text in texts], truncation=False, verbose=False)["input_ids"]
+        return [len(ids) <= window * share for ids in tokens]
 
     def made(self, fingerprint: Fingerprint) -> bool:
         """Whether vectors with that fingerprint can be compared with this model's."""

@@ -1,4 +1,4 @@
-"""Makes one ranking of two: dense similarity and BM25, each by how far it stands out among the candidates."""
+"""Makes one ranking of three: similarity of chunks, of single sentences, and BM25, each by how far it stands out."""
 
 from __future__ import annotations
 
@@ -7,22 +7,32 @@ from statistics import fmean, pstdev
 
 Scores = Mapping[int, float]
 _FEW = 20
+# What the chunk's, its best sentence's and the words' scores count (docs/log.md).
+_DENSE, _SENTENCES, _KEYWORDS = 1.0, 0.7, 1.3
 
 
-def fuse(dense: Scores, keywords: Scores, *, trust: float) -> dict[int, float]:
+def fuse(dense: Scores, sentences: Scores, keywords: Scores, *, trust: float) -> dict[int, float]:
     """Scores of all candidates of either leg; higher is better.
 
-    The scores of a leg are standardised over the candidates (mean 0, deviation 1), which keeps what ranks throw away:
-    whether the first stands far out or hardly. A candidate that a leg did not return has that leg's lowest score.
+    The scores are standardised over the candidates (mean 0, deviation 1), which keeps what ranks throw away: whether
+    the first stands far out or hardly. A candidate that a leg did not return has that leg's lowest score.
     Few candidates cannot tell a large lead from a small one (of two, each is one deviation from their mean); they are
     filled up with chunks that hold no word of the question, whose BM25 is 0.
-    ``trust`` (0 to 1) is how far the dense leg is believed; at 0 the keywords decide alone, unless they are silent.
+    ``trust`` (0 to 1) is how far meaning is believed; at 0 the keywords decide alone, unless they are silent.
+    ``sentences`` are the best cosines of the candidates' sentences; those not embedded have none.
     """
     candidates = list(dict.fromkeys([*keywords, *dense]))
-    share = 0.5 * trust if keywords else 1.0
-    from_dense = _standardised(candidates, dense)
-    from_keywords = _standardised(candidates, keywords, others=max(0, _FEW - len(candidates)))
-    return {item: share * a + (1 - share) * b for item, a, b in zip(candidates, from_dense, from_keywords, strict=True)}
+    if not keywords:
+        trust = 1.0
+    parts = [
+        (_DENSE * trust, _standardised(candidates, dense)),
+        (_SENTENCES * trust, _standardised(candidates, sentences)),
+        (_KEYWORDS, _standardised(candidates, keywords, others=max(0, _FEW - len(candidates)))),
+    ]
+    whole = sum(weight for weight, _ in parts)
+    return {
+        item: sum(weight * values[index] for weight, values in parts) / whole for index, item in enumerate(candidates)
+    }
 
 
 def _standardised(candidates: Sequence[int], scores: Scores, others: int = 0) -> list[float]:

@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 
 from app.errors import DamagedDocument, DocumentError, DocumentMissing, UnsupportedFormat
-from app.knowledge.catalog import SourceFile
 from app.knowledge.chunker import chunk
 from app.knowledge.collection import Collection
+from app.knowledge.records import SourceFile
 from app.readers import read
 from app.schema import ExtractedText, Failure, IngestReport, OnProgress, Progress
 
@@ -71,6 +71,7 @@ def ingest(
         except OSError as error:
             reason = f"{printable(file.path.name)} cannot be read: {error.strerror or error}."
             report.failed.append(Failure(file.source, reason, "Check the file and its permissions."))
+    collection.calibrate()
     on_progress(Progress("done", len(found), len(found)))
     report.seconds = round(time.monotonic() - began, 3)
     return report
@@ -112,7 +113,7 @@ def _ingest_one(
         report.unchanged += 1
         return
     content = _read(file.path)
-    spans = chunk(content)
+    spans = chunk(content, partial(collection.embedder.fits, share=0.8))  # the rest is for the titles above
     doc = before.doc if before else _free_name(file, {other.doc for other in known.values()})
     entry = SourceFile(0, doc, file.source, digest, status.st_size, stamp)
     document_id = collection.put(

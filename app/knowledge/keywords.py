@@ -1,23 +1,27 @@
 """The keyword index of one collection: BM25 over our own terms, kept by tantivy.
 
-Terms are cut by :func:`app.text.terms` before they reach tantivy, the same way for documents and questions, so that
-Chinese is searched by words. The index can be rebuilt from the catalog at any time; nothing is kept in it alone.
+Terms are cut by :func:`app.text.terms` and :func:`app.text.pairs` before they reach tantivy, the same way for documents
+and questions, so that Chinese is searched by words. The index can be rebuilt from the catalog at any time; nothing is
+kept in it alone.
 """
 
 from __future__ import annotations
 
+import math
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.text import terms
+from app.text import pairs, terms
 
 # Bytes; tantivy's smallest budget is 15 MB a thread, and one thread keeps commits in order.
 _WRITER_HEAP = 30_000_000
+_K1 = 1.2  # tantivy's, as is b = 0.75
+_PAIRS = 0.45  # what a pair of neighbours counts beside a word (docs/log.md)
 
 
 class KeywordIndex:
@@ -31,7 +35,8 @@ class KeywordIndex:
         builder = tantivy.SchemaBuilder()
         builder.add_integer_field("chunk", stored=True, indexed=True)
         builder.add_integer_field("document", stored=False, indexed=True)
-        builder.add_text_field("body", stored=False, tokenizer_name="whitespace", index_option="freq")
+        for field in ("body", "pairs"):
+            builder.add_text_field(field, stored=False, tokenizer_name="whitespace", index_option="freq")
         self._schema = builder.build()
         self._index = tantivy.Index(self._schema, path=str(folder))
         self._lock = threading.Lock()
@@ -48,11 +53,11 @@ class KeywordIndex:
         """Index the chunks (id, text) of one document, all or none; what it had before is replaced."""
         import tantivy
 
-        rows = [(chunk_id, " ".join(terms(text))) for chunk_id, text in chunks]
+        rows = [(chunk_id, " ".join(terms(text)), " ".join(pairs(text))) for chunk_id, text in chunks]
         with self._writer() as writer:
             writer.delete_documents_by_term("document", document_id)
-            for chunk_id, body in rows:
-                writer.add_document(tantivy.Document(chunk=chunk_id, document=document_id, body=body))
+            for chunk_id, body, couples in rows:
+                writer.add_document(tantivy.Document(chunk=chunk_id, document=document_id, body=body, pairs=couples))
             writer.commit()
         self._index.reload()
 
@@ -66,26 +71,40 @@ class KeywordIndex:
         self._index.reload()
 
     def search(self, question: str, k: int) -> list[tuple[int, float]]:
-        """The ``k`` best chunk ids with their BM25 scores, best first; a repeated term counts as often."""
+        """The ``k`` best chunk ids with their scores, best first; a repeated term counts as often.
+
+        A score is the BM25 of the question's words plus a part of that of its pairs.
+        """
+        return self.search_terms(terms(question), pairs(question), k)
+
+    def search_terms(self, words: Sequence[str], couples: Sequence[str], k: int) -> list[tuple[int, float]]:
+        """:meth:`search` for a question that is cut already."""
         import tantivy
 
-        weights = Counter(terms(question))
-        if not weights:
-            return []
         clauses: list[Any] = []
-        for term, weight in weights.items():
-            query = tantivy.Query.term_query(self._schema, "body", term, "freq")
-            clauses.append((tantivy.Occur.Should, tantivy.Query.boost_query(query, float(weight))))
+        for field, share, found in (("body", 1.0, words), ("pairs", _PAIRS, couples)):
+            for term, count in Counter(found).items():
+                query = tantivy.Query.term_query(self._schema, field, term, "freq")
+                clauses.append((tantivy.Occur.Should, tantivy.Query.boost_query(query, share * count)))
+        if not clauses:
+            return []
         searcher = self._index.searcher()
         hits = searcher.search(tantivy.Query.boolean_query(clauses), k).hits
         return [(searcher.doc(address)["chunk"][0], score) for score, address in hits]
 
-    def document_frequencies(self, words: Iterable[str]) -> tuple[int, dict[str, int]]:
-        """How many chunks there are, and about how many of them hold each term."""
+    def most(self, words: Iterable[str], couples: Iterable[str]) -> float:
+        """The score that no chunk can reach, however often it holds each term: what scores are shares of."""
         searcher = self._index.searcher()
         size = searcher.num_docs
-        # tantivy goes on counting the terms of removed chunks until it merges their segment.
-        return size, {word: min(size, searcher.doc_freq("body", word)) for word in words}
+
+        def rarity(field: str, term: str) -> float:
+            # tantivy goes on counting the terms of removed chunks until it merges their segment.
+            holding = min(size, searcher.doc_freq(field, term))
+            return math.log(1 + (size - holding + 0.5) / (holding + 0.5))
+
+        whole = sum(rarity("body", word) for word in words)
+        whole += _PAIRS * sum(rarity("pairs", couple) for couple in couples)
+        return (_K1 + 1) * whole
 
     def destroy(self) -> None:
         """Delete the index from disk."""

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from app.config import Settings
 from app.errors import CollectionError, DataFolderError, DocumentMissing
-from app.knowledge.catalog import Catalog, SourceFile
+from app.knowledge.catalog import Catalog
 from app.knowledge.collection import Collection
 from app.knowledge.embedder import Embedder
 from app.knowledge.ingestion import ingest, printable
 from app.knowledge.keywords import KeywordIndex
+from app.knowledge.records import SourceFile
 from app.knowledge.reranker import Reranker
 from app.knowledge.sentence_models import Allowed
-from app.knowledge.understanding import understanding
+from app.knowledge.understanding import Understanding, understanding
 from app.knowledge.vectors import VectorIndex, open_client
 from app.schema import DocumentInfo, ExtractedText, IngestReport, OnProgress
 from app.text import Language
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_COLLECTION = "default"
 _NAME = re.compile(r"[\w][\w .-]{0,62}", re.UNICODE)
+_KEYWORDS = "keywords-2"  # a folder for each make of the index
 
 
 class Knowledge:
@@ -52,7 +54,7 @@ class Knowledge:
         self.embedder = Embedder(settings.embedding_model, allowed)
         self.reranker = Reranker(settings.reranker_model, allowed) if settings.reranker_model else None
         self._open: dict[str, Collection] = {}
-        self._trust: dict[Language, float] = {}
+        self._understood: dict[Language, Understanding] = {}
         self._lock = threading.RLock()
         self._writing = threading.Lock()
 
@@ -96,8 +98,10 @@ class Knowledge:
                         name, fingerprint.name, fingerprint.sha256, fingerprint.dimension
                     )
                 vectors = VectorIndex(self._client, f"collection-{row.id}")
-                keywords = KeywordIndex(self.folder / "keywords" / str(row.id))
-                self._open[name] = Collection(row, self._catalog, vectors, keywords, self.embedder)
+                keywords = KeywordIndex(self.folder / _KEYWORDS / str(row.id))
+                self._open[name] = Collection(
+                    row, self._catalog, vectors, keywords, self.embedder, self.understanding
+                )
             return self._open[name]
 
     def _known_names(self) -> str:
@@ -156,14 +160,14 @@ class Knowledge:
         collection = self.collection(name)
         collection.check_embedder()
         return HybridRetriever(
-            collection=collection, trust=self.trust, strictness=self.settings.strictness, reranker=self.reranker
+            collection=collection, strictness=self.settings.strictness, reranker=self.reranker
         )
 
-    def trust(self, language: Language) -> float:
-        """How far the embedding model is believed in a language, 0 to 1; measured on first use."""
-        if language not in self._trust:
-            self._trust[language] = understanding(self.embedder, language)
-        return self._trust[language]
+    def understanding(self, language: Language) -> Understanding:
+        """How far the embedding model is to be believed in a language; measured on first use."""
+        if language not in self._understood:
+            self._understood[language] = understanding(self.embedder, language)
+        return self._understood[language]
 
     def content(self, document_id: int, sha256: str) -> ExtractedText | None:
         """The text of a document, if that version of it is still there."""

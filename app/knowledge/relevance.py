@@ -1,37 +1,71 @@
-"""Whether a collection holds anything about a question: the best meaning plus the share of its words that are there."""
+"""Whether a passage is about a question, on one scale for every collection, embedding model and language.
+
+Meaning counts from what unrelated sentences of the collection have in common (0) to what neighbours have (1). Words
+count as a share of the best keyword score that the question could get. At 1 on the resulting scale there is the
+border: on questions asked of collections that hold their answer and of others, it let about one foreign question in
+twenty through and refused one right one in a hundred (docs/log.md).
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp
 
-# Found on questions asked of collections that hold their answer and of others (docs/log.md): at 0.53 about one in
-# twenty foreign questions passes and one in fifty of the right ones does not.
-_BORDER = 0.53
-# What an unbelieved dense leg leaves to the words alone: for Chinese with an English-only model.
-_WORDS_ALONE = 0.6
+from app.knowledge.calibration import Calibration
+from app.knowledge.understanding import Understanding
+
+_WORDS = 3.0  # what the keywords' share counts beside meaning
+# Where meaning tells nothing: how far above chance the keywords' share must be, and the most that is asked of it.
+_OVER_CHANCE = 0.75
+_OVER_OVERLAP = 0.62
+_ENOUGH = 0.25
+_NEIGHBOURS = 1.25  # how much nearer a neighbouring sentence is than the answer to a question
 
 
-def relevance(similarity: float, coverage: float, *, trust: float) -> float:
-    """From 0 upwards; ``similarity`` is the best cosine, ``coverage`` 0 to 1, ``trust`` as in fusion."""
-    return trust * max(similarity, 0.0) + ((1 - trust) * _WORDS_ALONE + 0.5) * coverage
+@dataclass(frozen=True)
+class Scale:
+    """How to read similarity and keyword scores in one collection, with one embedding model, in one language."""
+
+    calibration: Calibration
+    understanding: Understanding
+
+    def meaning(self, similarity: float) -> float:
+        """A cosine on the scale from unrelated (0) to neighbouring (1) sentences."""
+        low, high = self.calibration.unrelated, self.calibration.related
+        if low is None or high is None:
+            known = self.understanding
+            low, high = known.unrelated, known.unrelated + _NEIGHBOURS * (known.related - known.unrelated)
+        return max(0.0, (similarity - low) / max(high - low, 0.05))
+
+    def relevance(self, similarity: float, share: float, words: int) -> float:
+        """From 0 upwards, 1 is the border.
+
+        Args:
+            similarity: the best cosine of the question with a sentence of the passage.
+            share: of the best keyword score that the question could get.
+            words: of the question.
+        """
+        trust = self.understanding.trust
+        by_words = share / self._border(words)
+        return trust * (self.meaning(similarity) + _WORDS * share) + (1 - trust) * by_words
+
+    def _border(self, words: int) -> float:
+        chance = _OVER_CHANCE * self.calibration.by_chance(words)
+        overlap = _OVER_OVERLAP * self.calibration.overlap
+        return min(_ENOUGH, max(chance, overlap)) or _ENOUGH
 
 
 def is_relevant(value: float, strictness: float) -> bool:
     """Whether ``value`` is over the border that ``strictness`` (0 to 1, 0.5 by default) sets."""
-    return value >= 2 * strictness * _BORDER
+    return value >= 2 * strictness
 
 
-def coverage(
-    words: Collection[str], passages: Iterable[Collection[str]], frequencies: Mapping[str, int], size: int
-) -> float:
-    """The share of the question's ``words`` that one passage holds, the rarer the word the heavier; the best passage's.
+def as_score(value: float) -> float:
+    """A relevance from 0 to 1, in which the default border is at one half."""
+    return value / (1 + value)
 
-    Weights are BM25's inverse document frequencies over ``size`` chunks, so that a word the collection has never seen
-    weighs most.
-    """
-    weights = {word: math.log(1 + (size - frequencies[word] + 0.5) / (frequencies[word] + 0.5)) for word in set(words)}
-    total = sum(weights.values())
-    if not total:
-        return 0.0
-    return max((sum(weights[word] for word in weights.keys() & set(held)) / total for held in passages), default=0.0)
+
+def scores(relevance: float, ranked: Sequence[float]) -> list[float]:
+    """What passages are told to score: the first the relevance of all, those after it less by their distance."""
+    return [as_score(relevance) * exp(min(0.0, value - ranked[0])) for value in ranked]

@@ -12,6 +12,8 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _ATX = re.compile(r" {0,3}(#{1,6})((?:[ \t].*)?)$")
 _CLOSING = re.compile(r"(?:^|[ \t])#+$")
+# "== Title ==" as MediaWiki and AsciiDoc-like texts have it, also with blanks between the signs.
+_WIKI = re.compile(r"[ \t]*(=(?:[ \t]*=){0,5})[ \t]+([^=\s](?:[^=]*[^=\s])?)[ \t]+(=(?:[ \t]*=){0,5})[ \t]*$")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 # A line that an underline cannot make a heading of: blank, indented code, quote, list item, table row, rule.
 _NO_PARAGRAPH = re.compile(
@@ -25,8 +27,10 @@ _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 
 
 def read_plain(name: str, data: bytes) -> ExtractedText:
-    """``data`` decoded, its newlines untouched."""
-    return ExtractedText(decode(name, data))
+    """``data`` decoded, its newlines untouched, with the headings of wiki markup."""
+    text = decode(name, data)
+    found = (_wiki_heading(start, line) for start, line in _lines(text, 0))
+    return ExtractedText(text, headings=tuple(heading for heading in found if heading))
 
 
 def read_markdown(name: str, data: bytes) -> ExtractedText:
@@ -44,6 +48,10 @@ def _headings(text: str) -> Iterator[Heading]:
             if opening and opening[1].startswith(fence) and not line[opening.end() :].strip():
                 fence = ""
             continue
+        if wiki := _wiki_heading(start, line):
+            yield wiki
+            paragraph = []
+            continue
         underline = _UNDERLINE.match(line)
         if underline and paragraph:
             (at, words), *more = paragraph
@@ -60,6 +68,13 @@ def _headings(text: str) -> Iterator[Heading]:
             paragraph = []
         else:
             paragraph.append((start, line))
+
+
+def _wiki_heading(start: int, line: str) -> Heading | None:
+    match = _WIKI.match(line[: 2 * _LONGEST_TITLE])
+    if match is None or (level := match[1].count("=")) != match[3].count("="):
+        return None
+    return Heading(start, level, _title(match[2]))
 
 
 def _lines(text: str, start: int) -> Iterator[tuple[int, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.knowledge.catalog import SourceFile
+from app.knowledge.records import SourceFile
 from app.knowledge.embedder import Embedder, Fingerprint
 from app.schema import ChunkSpan, ExtractedText
 from app.text import terms

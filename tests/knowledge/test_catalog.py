@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import DataFolderError
-from app.knowledge.catalog import Catalog, CollectionRow
+from app.knowledge.catalog import Catalog
+from app.knowledge.records import CollectionRow
 from app.schema import ChunkSpan, ExtractedText, Heading, Page
 from tests.knowledge.parts import bytes_below, extracted, file, spans
 

@@ -1,0 +1,75 @@
+"""The chunks that may answer a question: found by words and by meaning, scored, and told how relevant they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.knowledge.collection import Collection
+from app.knowledge.fusion import fuse
+from app.knowledge.relevance import Scale
+from app.schema import Chunk
+from app.text import Span, language, pairs, terms
+
+_CANDIDATES = 60  # of each leg
+_LANGUAGE_BONUS = 0.5  # deviations of the fused score, for chunks in the question's own language
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """``chunks``, their ``sentences`` and ``scores`` by id; ``relevance`` is the best chunk's (Scale.relevance)."""
+
+    chunks: Mapping[int, Chunk]
+    sentences: Mapping[int, Sequence[Span]]
+    scores: Mapping[int, float]
+    relevance: float
+
+
+def find(collection: Collection, question: str, k: int) -> Candidates:
+    """The candidates for ``k`` passages."""
+    words, couples = terms(question), pairs(question)
+    spoken = language(question)
+    understanding = collection.understanding(spoken)
+    wanted = _CANDIDATES + 2 * k
+    keywords, chunks = _ready(collection, lambda most: collection.keywords.search_terms(words, couples, most), wanted)
+    dense: dict[int, float] = {}
+    alike: dict[int, float] = {}
+    asked = None
+    if understanding.trust > 0 or not keywords:
+        asked = collection.embedder.embed_questions([question])[0]
+        dense, near = _ready(collection, lambda most: collection.vectors.search(asked, most), wanted)
+        chunks |= near
+    sentences = collection.catalog.sentences(list(chunks))
+    chunks = {item: chunk for item, chunk in chunks.items() if item in sentences}  # the rest has just been removed
+    if asked is not None:
+        for item, found in sentences.items():
+            if found.vectors is not None:
+                alike[item] = float((found.vectors @ asked).max())
+    fused = fuse(dense, alike, keywords, trust=understanding.trust)
+    scores = {
+        item: fused[item] + (_LANGUAGE_BONUS if language(chunk.text) == spoken else 0.0)
+        for item, chunk in chunks.items()
+    }
+    scale = Scale(collection.calibration, understanding)
+    most = collection.keywords.most(words, couples) or 1.0
+
+    def relevance_of(item: int) -> float:
+        similarity = alike.get(item, dense.get(item, 0.0))
+        return scale.relevance(similarity, keywords.get(item, 0.0) / most, len(words))
+
+    relevance = max(map(relevance_of, chunks), default=0.0)
+    return Candidates(chunks, {item: found.spans for item, found in sentences.items()}, scores, relevance)
+
+
+def _ready(
+    collection: Collection, search: Callable[[int], list[tuple[int, float]]], wanted: int
+) -> tuple[dict[int, float], dict[int, Chunk]]:
+    """The ``wanted`` best of a leg with their chunks; what is not ready, or is removed, takes nobody's place."""
+    most = wanted
+    while True:
+        hits = search(most)
+        chunks = collection.catalog.chunks([item for item, _ in hits])
+        if len(chunks) >= wanted or len(hits) < most:
+            best = [(item, score) for item, score in hits if item in chunks][:wanted]
+            return dict(best), {item: chunks[item] for item, _ in best}
+        most *= 4

@@ -1,0 +1,49 @@
+"""The tables of the catalog, and how an older file gets them."""
+
+from __future__ import annotations
+
+import sqlite3
+
+VERSION = 2
+_TABLES = """
+CREATE TABLE collections (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    embedder TEXT NOT NULL, embedder_sha256 TEXT NOT NULL, dimension INTEGER NOT NULL,
+    calibration TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection_id INTEGER NOT NULL REFERENCES collections(id) ON DELETE CASCADE,
+    doc TEXT NOT NULL, source TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL, stamp TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'ready')),
+    text TEXT NOT NULL, pages TEXT NOT NULL, headings TEXT NOT NULL, added_at TEXT NOT NULL,
+    edition INTEGER NOT NULL DEFAULT 1
+);
+CREATE INDEX documents_by_source ON documents (collection_id, source);
+CREATE TABLE chunks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER, heading TEXT NOT NULL, text TEXT NOT NULL,
+    sentences BLOB, vectors BLOB
+);
+CREATE INDEX chunks_by_document ON chunks (document_id);
+CREATE TABLE garbage (
+    document_id INTEGER PRIMARY KEY, collection_id INTEGER NOT NULL, first_chunk INTEGER, last_chunk INTEGER
+);
+"""
+
+_SINCE_1 = """
+ALTER TABLE collections ADD COLUMN calibration TEXT NOT NULL DEFAULT '';
+ALTER TABLE documents ADD COLUMN edition INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE chunks ADD COLUMN sentences BLOB;
+ALTER TABLE chunks ADD COLUMN vectors BLOB;
+"""
+
+
+def bring_up_to_date(db: sqlite3.Connection, version: int) -> None:
+    """Make the tables of a new file (``version`` 0), or add what an older one lacks; all or nothing."""
+    if version == 0:
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    if version < VERSION:
+        db.executescript(f"BEGIN; {_SINCE_1 if version else _TABLES} PRAGMA user_version = {VERSION}; COMMIT;")

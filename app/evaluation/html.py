@@ -35,7 +35,7 @@ def page(run: Run, other: Run | None, of: Language) -> str:
         *([f"<p>{escape(' '.join(verdict(comparison, of)))}</p>"] if comparison else []),
         f'<div class="charts">{figures}</div>',
         f'<div class="scroll">{measures(run, other, of)}</div>',
-        *(_compared(comparison, of) if comparison else []),
+        *(moved(comparison, of) if comparison else []),
         _misses(run, of),
     ]
     tag = "zh-CN" if of == "zh" else "en"
@@ -104,13 +104,14 @@ def _row(name: str, values: Sequence[str], kind: str = "") -> str:
     return f"<tr><td>{escape(name)}</td>{cells}</tr>"
 
 
-def _compared(comparison: Comparison, of: Language) -> Iterable[str]:
+def moved(comparison: Comparison, of: Language) -> Iterable[str]:
+    """The questions whose first hit moved."""
     yield f'<p class="facts">{_say(of, "common", count=comparison.common)}</p>'
-    for key, moved in (("won", comparison.won), ("lost", comparison.lost)):
-        if moved:
-            rows = "".join(map(_moved, moved[:_MOVED]))
-            more = f"<p>{_say(of, 'more', count=len(moved) - _MOVED)}</p>" if len(moved) > _MOVED else ""
-            head = _say(of, key, count=len(moved))
+    for key, changed in (("won", comparison.won), ("lost", comparison.lost)):
+        if changed:
+            rows = "".join(map(_moved, changed[:_MOVED]))
+            more = f"<p>{_say(of, 'more', count=len(changed) - _MOVED)}</p>" if len(changed) > _MOVED else ""
+            head = _say(of, key, count=len(changed))
             yield f"<details open><summary>{head}</summary><table>{rows}</table>{more}</details>"
 
 

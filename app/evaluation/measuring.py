@@ -69,4 +69,5 @@ def _record(question: Question, found: SearchResult, ms: float, text_of: TextOf)
 
 
 def _seen(passage: Passage) -> Seen:
-    return Seen(passage.doc, passage.start, passage.end, passage.score, passage.text[:_SNIPPET])
+    text = passage.text if len(passage.text) <= _SNIPPET else passage.text[:_SNIPPET] + "…"
+    return Seen(passage.doc, passage.start, passage.end, passage.score, text)

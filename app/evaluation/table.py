@@ -63,7 +63,7 @@ def interval(measure: Measure) -> str:
 
 
 def _compared(comparison: Comparison, other: Run) -> Iterator[str]:
-    changed = " ".join(f"{name}={value}" for name, value in other.settings.items())
+    changed = " ".join(f"{name}={value}" for name, value in other.settings.items() if value != "")
     yield f"compared: {changed}"
     yield from verdict(comparison, "en")
     for key, moved in (("won", comparison.won), ("lost", comparison.lost)):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from app.service import Service, current
-from app.ui import chat, engines, library, opening, state
+from app.ui import chat, engines, library, measure, opening, state
 from app.ui.faults import guarded
 from app.ui.i18n import t
 
-_DRAW = {"chat": chat.page, "library": library.page, "engines": engines.page}
+_DRAW = {"chat": chat.page, "library": library.page, "engines": engines.page, "measure": measure.page}
 
 
 def main() -> None:
@@ -30,6 +30,7 @@ def _pages(service: Service) -> dict[str, st.Page]:
         "chat": _page(service, "chat", t("page.chat"), ":material/chat:", default=True),
         "library": _page(service, "library", t("page.library"), ":material/folder_open:"),
         "engines": _page(service, "engines", t("page.engines"), ":material/swap_horiz:"),
+        "measure": _page(service, "measure", t("page.measure"), ":material/monitoring:"),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -12,6 +13,7 @@ COLOURS = ("#0f9b8e", "#d97706")
 _WIDTH, _HEIGHT = 400, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 16, 34, 60
 _BINS = 24
+_FONTS = "system-ui, -apple-system, Segoe UI, Roboto, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif"
 
 Point = tuple[float, float]
 
@@ -47,14 +49,9 @@ def lines(title: str, axis: str, series: Sequence[Series], ticks: Sequence[float
     return plot.svg(parts, [item.name for item in series])
 
 
-def histogram(
-    title: str, axis: str, groups: Sequence[tuple[str, Sequence[float]]], border: tuple[str, float] | None
-) -> str:
-    """How often values occur in each group, the groups over each other; ``border`` is a named line across."""
-    values = [value for _, group in groups for value in group if math.isfinite(value)]
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    if high - low < 1e-9:
-        low, high = low - 0.5, high + 0.5
+def histogram(title: str, axis: str, groups: Sequence[tuple[str, Sequence[float]]], border: tuple[str, float]) -> str:
+    """How often values from 0 to 1 occur in each group, the groups over each other; ``border`` is a named line."""
+    low, high = 0.0, 1.0
     width = (high - low) / _BINS
     counted = [
         [sum(1 for value in group if min(_BINS - 1, int((value - low) / width)) == index) for index in range(_BINS)]
@@ -67,8 +64,7 @@ def histogram(
     parts = [plot.grid([(x, f"{x:.2f}") for x in xs], [(y, str(y)) for y in range(0, most + 1, step)])]
     for counts, colour in zip(counted, COLOURS, strict=False):
         parts += [plot.bar(low + index * width, width, count, colour) for index, count in enumerate(counts) if count]
-    if border is not None and low <= border[1] <= high:
-        parts.append(plot.upright(*border))
+    parts.append(plot.upright(*border))
     return plot.svg(parts, [name for name, _ in groups])
 
 
@@ -142,11 +138,20 @@ class _Plot:
             )
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"'
-            f' aria-label="{escape(self._title)}" font-size="11" font-family="inherit" fill="currentColor"'
+            f' aria-label="{escape(self._title)}" font-size="11" fill="currentColor"'
+            f' font-family="{_FONTS}"'
             ' width="100%">'
             f'<text x="{_LEFT}" y="16" font-size="13" font-weight="600">{escape(self._title)}</text>'
             f"{''.join(parts)}{legend}</svg>"
         )
+
+
+def as_image(svg: str, words: str) -> str:
+    """An ``<img>`` that holds the chart itself, for pages that take no SVG. It is light or dark as its page is."""
+    style = "<style>:root{color:#1c2524}@media(prefers-color-scheme:dark){:root{color:#e6eeec}}</style>"
+    head, mark, rest = svg.partition(">")
+    data = b64encode(f"{head}{mark}{style}{rest}".encode()).decode("ascii")
+    return f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(words)}" width="100%">'
 
 
 def _short(name: str) -> str:

@@ -46,5 +46,5 @@ def _relevance(run: Run, of: Language) -> str:
         (say(of, name), [record.relevance for record in run.records if record.question.answerable is answerable])
         for name, answerable in (("answerable", True), ("unanswerable", False))
     ]
-    border = None if run.border is None else (say(of, "border"), run.border)
+    border = say(of, "border"), run.border
     return histogram(say(of, "relevance_chart"), say(of, "relevance_axis"), groups, border)

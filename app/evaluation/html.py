@@ -133,7 +133,7 @@ def miss(record: Record, of: Language) -> str:
     wanted = [_quote(text, at.doc) for at, text in zip(record.question.evidence, record.evidence_text, strict=True)]
     if not wanted:
         wanted = [_quote(words, "") for words in record.question.answers or record.question.docs]
-    found = [_quote(passage.text, f"{passage.doc} · {passage.score:g}") for passage in record.passages]
+    found = [_quote(passage.text, f"{passage.doc} · {passage.score:.2f}") for passage in record.passages]
     sides = f"<div><h3>{_say(of, 'evidence')}</h3>{''.join(wanted)}</div>" if record.question.answerable else ""
     nothing = f"<p>{_say(of, 'nothing')}</p>"
     return (

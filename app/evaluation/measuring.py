@@ -10,6 +10,7 @@ from app.evaluation.documents import Documents
 from app.evaluation.metrics import BUDGETS, Judge
 from app.evaluation.questions import Question
 from app.evaluation.report import Record, Seen
+from app.knowledge.relevance import as_score, is_relevant
 from app.schema import OnProgress, Passage, Progress, SearchResult
 from app.text import language
 
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
 FETCHED = 20
 """Passages of a search: enough that short ones, too, fill the largest budget."""
 _SHOWN = 3
+_FAR = 100.0  # a relevance that nothing refuses
 _SNIPPET = 400  # characters of a passage that are kept
+
+
+def border(strictness: float) -> float:
+    """The relevance, 0 to 1, from which on a question is not refused."""
+    low, high = 0.0, _FAR
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_relevant(middle, strictness) else (middle, high)
+    return round(as_score(high), 4)
 
 
 class Searcher(Protocol):
@@ -58,7 +69,7 @@ def _record(question: Question, found: SearchResult, ms: float, text_of: TextOf)
         question=question,
         rank=rank if question.answerable else None,
         refused=refused,
-        relevance=round(found.relevance, 4),
+        relevance=round(as_score(found.relevance), 4),
         ms=round(ms, 2),
         recall={f"recall@{budget}": judge.recall(found.passages, budget) for budget in BUDGETS}
         if question.answerable

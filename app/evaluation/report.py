@@ -116,7 +116,7 @@ class Run:
     """One evaluation. ``at`` is ISO 8601 in UTC, ``source`` the folder or collection.
 
     ``made`` is ``file``, ``cloze`` or the name of the engine that wrote the questions; ``settings`` are those that
-    search went by, their names in capitals.
+    search went by, their names in capitals, and ``border`` is the relevance below which they refuse.
     """
 
     id: str
@@ -126,6 +126,7 @@ class Run:
     documents: int
     made: str
     settings: dict[str, Any]
+    border: float
     records: tuple[Record, ...]
     metrics: dict[str, Measure] = field(default_factory=dict)
     ms: float | None = None
@@ -134,15 +135,6 @@ class Run:
     def answerable(self) -> int:
         """How many questions have an answer."""
         return sum(record.question.answerable for record in self.records)
-
-    @property
-    def border(self) -> float | None:
-        """The relevance from which on nothing was refused, where the questions tell it."""
-        refused = [record.relevance for record in self.records if record.refused]
-        accepted = [record.relevance for record in self.records if not record.refused]
-        if not refused or not accepted or max(refused) > min(accepted):
-            return None
-        return (max(refused) + min(accepted)) / 2
 
     def misses(self) -> list[Record]:
         """Questions whose first passage was no hit, or that were refused or answered wrongly; the worst first."""
@@ -158,6 +150,7 @@ class Run:
         return {
             "version": VERSION, "id": self.id, "at": self.at, "name": self.name, "source": self.source,
             "documents": self.documents, "made": self.made, "settings": self.settings,
+            "border": self.border,
             "questions": {
                 "total": len(self.records), "answerable": self.answerable,
                 "unanswerable": len(self.records) - self.answerable,
@@ -173,7 +166,7 @@ class Run:
         return summed_up(
             cls(
                 data["id"], data["at"], data["name"], data["source"], data["documents"], data["made"],
-                data["settings"], tuple(Record.from_dict(record) for record in data["records"]),
+                data["settings"], data["border"], tuple(Record.from_dict(record) for record in data["records"]),
             )
         )  # fmt: skip
 

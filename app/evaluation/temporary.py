@@ -85,3 +85,4 @@ def copy(source: Knowledge, collection: str | None, target: Knowledge, on_progre
 
         tell(0)
         new.put(file, content, chunk(content), on_chunks=tell)
+    new.calibrate()

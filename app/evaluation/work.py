@@ -15,7 +15,7 @@ from app.evaluation.comparison import Comparison, compare
 from app.evaluation.documents import Documents
 from app.evaluation.everyday import unanswerable
 from app.evaluation.making import cloze
-from app.evaluation.measuring import measure
+from app.evaluation.measuring import border, measure
 from app.evaluation.questions import Question, check, parse
 from app.evaluation.report import Run, summed_up
 from app.evaluation.runs import now
@@ -174,6 +174,7 @@ class Work:
                 documents=len(documents.known),
                 made="file" if request.questions is not None else request.engine or "cloze",
                 settings=shown(knowledge.settings, other),
+                border=border(knowledge.settings.strictness),
                 records=records,
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.evaluation.charts import as_image
 from app.evaluation.comparison import Comparison, compare
 from app.evaluation.drawing import charts
 from app.evaluation.html import facts, measures, miss, moved, settings
@@ -26,7 +27,8 @@ def draw(run: Run, other: Run | None) -> None:
         st.info("  \n".join(map(plain, verdict(comparison, of))), icon=":material/compare_arrows:")
     _figures(run, other, comparison)
     with st.container(key="measure-charts"):
-        st.html(f"<div>{''.join(f'<figure>{svg}</figure>' for svg in charts(run, other, of))}</div>")
+        images = (as_image(svg, say(of, "charts")) for svg in charts(run, other, of))
+        st.html(f"<div>{''.join(f'<figure>{image}</figure>' for image in images)}</div>")  # st.html drops SVG
     with st.container(key="measure-table"):
         st.html(measures(run, other, of))
     if comparison is not None:
@@ -52,7 +54,6 @@ def _figures(run: Run, other: Run | None, comparison: Comparison | None) -> None
                 delta=f"{found.difference:+.3f}" if found and found.difference else None,
                 delta_color=colour,  # type: ignore[arg-type]
                 border=True,
-                width=216,
             )
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import streamlit as st
 
+from app.config import Settings
 from app.evaluation.html import page
 from app.evaluation.questions import dump
 from app.evaluation.report import Run
@@ -39,13 +40,14 @@ def _loaded(runs: Runs, run: str) -> Run | None:
 def labels(service: Service) -> dict[str, str]:
     """Every run, the newest first, in a line of words."""
     found = ((run, loaded(service, run)) for run in service.evaluations.runs.ids())
-    return {run: _label(content) for run, content in found if content is not None}
+    return {run: _label(content, service.settings) for run, content in found if content is not None}
 
 
-def _label(run: Run) -> str:
+def _label(run: Run, ours: Settings) -> str:
+    """Of its settings those that are not ours."""
     at = datetime.fromisoformat(run.at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    settings = " ".join(f"{name}={value}" for name, value in run.settings.items() if value != "")
-    return f"{at} · {run.source} · {made(run, language())} · {settings}"
+    settings = (f"{name}={value}" for name, value in run.settings.items() if value != getattr(ours, name.lower(), ""))
+    return " · ".join([at, *settings, run.source, made(run, language())])
 
 
 def choose_new(jobs: Sequence[Job[Evaluated]]) -> None:

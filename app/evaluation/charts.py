@@ -10,6 +10,7 @@ from html import escape
 
 COLOURS = ("#0f9b8e", "#d97706")
 """Of the first series and the second; both can be told from white, from black, and from each other."""
+_DASHES = ("", ' stroke-dasharray="6 4"')  # so that one line shows below another
 _WIDTH, _HEIGHT = 400, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 16, 34, 60
 _BINS = 24
@@ -32,7 +33,7 @@ def lines(title: str, axis: str, series: Sequence[Series], ticks: Sequence[float
     low, high = min(ticks), max(ticks)
     plot = _Plot(title, axis, low, high, 1.0)
     parts = [plot.grid([(tick, f"{tick:,.0f}") for tick in ticks], [(y / 5, f"{y / 5:.1f}") for y in range(6)])]
-    for item, colour in zip(series, COLOURS, strict=False):
+    for item, colour, dashes in zip(series, COLOURS, _DASHES, strict=False):
         if item.band:
             xs = [x for x, _ in item.points]
             edge = [*zip(xs, (b for b, _ in item.band), strict=True)]
@@ -40,7 +41,7 @@ def lines(title: str, axis: str, series: Sequence[Series], ticks: Sequence[float
             outline = " ".join(plot.at(x, y) for x, y in edge)
             parts.append(f'<polygon points="{outline}" fill="{colour}" opacity="0.15"/>')
         path = " ".join(plot.at(x, y) for x, y in item.points)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>')
         for x, y in item.points:
             if x in ticks:
                 cx, cy = plot.at(x, y).split(",")

@@ -11,34 +11,44 @@ from app.text import Language
 
 def charts(run: Run, other: Run | None, of: Language) -> list[str]:
     """Found among the first k, recall by context, and relevance; as SVG. Those with nothing to show are left out."""
-    runs = [run] if other is None else [run, other]
+    named = [("", run)] if other is None else [*zip(titles(run, other), (run, other), strict=True)]
     drawn = []
     if run.answerable:
         drawn.append(
-            lines(say(of, "hits_chart"), say(of, "passages_axis"), [_hits(item, len(runs) == 1) for item in runs], KS)
+            lines(say(of, "hits_chart"), say(of, "passages_axis"), [_hits(item, name) for name, item in named], KS)
         )
         drawn.append(
-            lines(say(of, "recall_chart"), say(of, "characters_axis"), [_recalls(item) for item in runs], (0, *BUDGETS))
+            lines(
+                say(of, "recall_chart"),
+                say(of, "characters_axis"),
+                [_recalls(item, name) for name, item in named],
+                (0, *BUDGETS),
+            )
         )
     drawn.append(_relevance(run, of))
     return drawn
 
 
-def title(run: Run) -> str:
-    """What tells a run from another: its settings and its time."""
-    return f"{run.at[5:16].replace('T', ' ')} · {' '.join(f'{value}' for value in run.settings.values() if value)}"
+def titles(run: Run, other: Run) -> tuple[str, str]:
+    """What tells two runs apart: the settings that differ, else their times."""
+    names = [name for name in run.settings | other.settings if run.settings.get(name) != other.settings.get(name)]
+    if not names:
+        return run.at.replace("T", " ")[:19], other.at.replace("T", " ")[:19]
+    one, two = (" ".join(f"{name}={item.settings.get(name, '')}" for name in names) for item in (run, other))
+    return one, two
 
 
-def _hits(run: Run, band: bool) -> Series:
+def _hits(run: Run, name: str) -> Series:
+    """With its interval where it stands alone: two would cover each other."""
     ranks = [record.rank for record in run.records if record.question.answerable]
     found = [sum(rank is not None and rank <= k for rank in ranks) for k in range(1, DEEPEST + 1)]
     points = [(float(k), count / len(ranks)) for k, count in enumerate(found, 1)] if ranks else []
-    return Series(title(run), points, [wilson(count, len(ranks)) for count in found] if band else ())
+    return Series(name, points, () if name else [wilson(count, len(ranks)) for count in found])
 
 
-def _recalls(run: Run) -> Series:
+def _recalls(run: Run, name: str) -> Series:
     values = [run.metrics[f"recall@{budget}"].value or 0.0 for budget in BUDGETS]
-    return Series(title(run), [(0.0, 0.0), *((float(at), value) for at, value in zip(BUDGETS, values, strict=True))])
+    return Series(name, [(0.0, 0.0), *((float(at), value) for at, value in zip(BUDGETS, values, strict=True))])
 
 
 def _relevance(run: Run, of: Language) -> str:

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from app.evaluation.comparison import Changed, Comparison, compare
-from app.evaluation.drawing import charts
+from app.evaluation.drawing import charts, titles
 from app.evaluation.report import METRICS, Record, Run
 from app.evaluation.words import made, outcome, p_value, say, verdict
 from app.text import Language, language
@@ -74,8 +74,10 @@ def settings(run: Run) -> str:
 def measures(run: Run, other: Run | None, of: Language) -> str:
     """The table of metrics."""
     comparison = compare(run, other) if other else None
-    heads = ["value", "interval"] if comparison is None else ["value", "value", "difference", "chance"]
-    cells = "".join(f'<th class="number">{_say(of, head)}</th>' for head in heads)
+    heads = [say(of, "value"), say(of, "interval")]
+    if other is not None:
+        heads = [*titles(run, other), say(of, "difference"), say(of, "chance")]
+    cells = "".join(f'<th class="number">{escape(head)}</th>' for head in heads)
     rows = [f"<tr><th>{_say(of, 'metric')}</th>{cells}</tr>"]
     for name in METRICS:
         measure = run.metrics[name]

@@ -144,6 +144,11 @@ class _Line:
             self._data = json.loads(line)
         except (ValueError, RecursionError):
             raise self._error("is no JSON", f"Write one object a line, such as {EXAMPLE}.") from None
+        try:
+            line.encode()
+            json.dumps(self._data, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise self._error("holds half a character", "Write it as text, not as half a \\u pair.") from None
         if not isinstance(self._data, dict):
             raise self._error("is no JSON object", f"Write one object a line, such as {EXAMPLE}.")
 

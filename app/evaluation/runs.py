@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,7 +45,8 @@ class Runs:
             half.write_text(json.dumps(run.as_dict(), ensure_ascii=False), encoding="utf-8")
             os.replace(half, path)
         except OSError as error:
-            half.unlink(missing_ok=True)
+            with suppress(OSError):
+                half.unlink(missing_ok=True)
             raise EvaluationError(
                 f"The evaluation could not be kept in {self._folder}: {error.strerror}.", "Free some disk space."
             ) from error

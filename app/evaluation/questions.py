@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.errors import EvaluationError
@@ -41,7 +41,7 @@ class Question:
     answers: tuple[str, ...] = ()
     docs: tuple[str, ...] = ()
     answerable: bool = True
-    line: int = 0
+    line: int = field(default=0, compare=False)
 
     @property
     def kind(self) -> Kind:

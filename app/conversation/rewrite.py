@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import TYPE_CHECKING
 
-from app.conversation.followup import fold_in
+from app.conversation.followup import asks, fold_in, points_back, stands_alone
+from app.conversation.followup_words import topical
 from app.conversation.prompts import rewrite_messages
+from app.conversation.replies import candidates
 from app.conversation.thinking import without_thinking
 from app.conversation.turns import is_name, language_of, questions
 from app.errors import one_line
 from app.schema import Message
-from app.text import language
+from app.text import language, terms
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -23,15 +24,6 @@ logger = logging.getLogger(__name__)
 _TURNS = 6
 _TURN_LENGTH = 600
 """Characters of each turn that the model sees; the topic stands at the beginning."""
-
-_PREAMBLE = re.compile(
-    r"""(?:sure|certainly|of\ course|okay|ok|yes|no|sorry)[,.!:]|here(?:'s|\ is|\ are)\b
-    |the\ (?:rewritten|rephrased|standalone|last)\ question\b
-    |(?:(?:rewritten|rephrased|standalone|last)\ )?(?:question|query|answer|user|assistant|rewritten|standalone)\s*:
-    |好的[，,。！!：]|当然[，,可。！!]|抱歉|以下是|(?:改写|重写)后|(?:独立|最后一个|改写的|完整的?)?(?:问题|回答|用户|助手)\s*[:：]""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_QUOTES = {'"': '"', "'": "'", "“": "”", "「": "」", "『": "』", "`": "`", "《": "》"}
 
 
 def rewritten(question: str, history: tuple[Message, ...], llm: BaseChatModel | None) -> str:
@@ -62,12 +54,17 @@ def _request(question: str, history: tuple[Message, ...]) -> list[BaseMessage]:
 
 
 def accept(reply: str, question: str, history: tuple[Message, ...]) -> str:
-    """The question in ``reply`` when it is a sane one, else ``question`` with ``history`` folded in by rule."""
-    text = _unquoted(without_thinking(reply))
-    if _sane(text, question, history):
-        return text
-    logger.info("the rewritten question was not usable; folded in by rule instead")
-    return fold_in(question, history)
+    """The question in ``reply`` when it is a sane one, else ``question`` with ``history`` folded in by rule.
+
+    Never worse than the rule: a reply that adds nothing, drops what was asked or still points back is not taken.
+    """
+    for text in candidates(without_thinking(reply)):
+        if _sane(text, question, history) and _gains(text, question, history):
+            return text
+    folded = fold_in(question, history)
+    if folded != question.strip():
+        logger.info("the rewritten question was not usable; folded in by rule instead")
+    return folded
 
 
 def by_rule(error: Exception, question: str, history: tuple[Message, ...]) -> str:
@@ -76,16 +73,27 @@ def by_rule(error: Exception, question: str, history: tuple[Message, ...]) -> st
     return fold_in(question, history)
 
 
-def _unquoted(text: str) -> str:
-    if len(text) > 2 and _QUOTES.get(text[0]) == text[-1] and text[-1] not in text[1:-1]:
-        return text[1:-1].strip()
-    return text
-
-
 def _sane(text: str, question: str, history: tuple[Message, ...]) -> bool:
-    if not text or "\n" in text or len(text) > 3 * len(question) + 200 or _PREAMBLE.match(text):
+    if not text or "\n" in text or len(text) > 3 * len(question) + 200:
         return False
-    if question.endswith(("?", "？")) and text.endswith((".", "。", "!", "！")):
+    if _asks(question) and (not _asks(text) or text.endswith((".", "。", "!", "！"))):
         return False  # it answered instead
     spoken = {language(question), language_of(question, history)} if is_name(question) else {language(question)}
     return language(text) in spoken
+
+
+def _asks(text: str) -> bool:
+    return text.rstrip("\"'”」』 ").endswith(("?", "？")) or asks(text)
+
+
+def _gains(text: str, question: str, history: tuple[Message, ...]) -> bool:
+    """Whether ``text`` is nearer to what was meant: it keeps the words of ``question`` and brings some of the past."""
+    wanted, said = set(terms(" ".join(topical(question)))), set(terms(text))
+    if len(wanted) > 1 and 2 * len(wanted & said) < len(wanted):
+        return False
+    if stands_alone(question):
+        return True
+    if points_back(text) and not stands_alone(text):
+        return False
+    past = {word for turn in history[-_TURNS:] for word in terms(turn.content[:_TURN_LENGTH])}
+    return bool((said - set(terms(question))) & past)

@@ -16,16 +16,34 @@ CHINESE = (Message("user", "Hotswap 怎么在 Linux 上安装？"), Message("ass
 BY_RULE = "How do I install Hotswap on Linux? and on Windows? Windows Windows"
 
 
+WHOLE = "How do I install Hotswap on Windows?"
+
+
 @pytest.mark.parametrize(
-    ("reply", "question"),
+    "reply",
     [
-        ("How do I install Hotswap on Windows?", "How do I install Hotswap on Windows?"),
-        ('  "How do I install Hotswap on Windows?"\n', "How do I install Hotswap on Windows?"),
-        ("<think>They mean Hotswap.</think>\nHow do I install it on Windows?", "How do I install it on Windows?"),
+        WHOLE,
+        f'  "{WHOLE}"\n',
+        f"“{WHOLE}”",
+        f"`{WHOLE}`",
+        f"**{WHOLE}**",
+        f"<think>They mean Hotswap.</think>\n{WHOLE}",
+        f"Sure! {WHOLE}",
+        f"Sure, here is the rewritten question:\n\n{WHOLE}",
+        f'Here is the question: "{WHOLE}"',
+        f"Rewritten question: {WHOLE}",
+        f"**Standalone question:** {WHOLE}",
+        f"The rewritten question is: {WHOLE}",
+        f"User: {WHOLE}",
+        f"{WHOLE}\nIt replaces Linux.",
+        f"{WHOLE}\n\nI replaced the omission by what it stands for.",
+        f'{{"question": "{WHOLE}"}}',
+        f'```json\n{{"original": "and on Windows?", "rewritten_question": "{WHOLE}"}}\n```',
+        f'["{WHOLE}"]',
     ],
 )
-def test_a_sane_rewrite_is_taken(reply: str, question: str) -> None:
-    assert accept(reply, "and on Windows?", HISTORY) == question
+def test_a_sane_rewrite_is_taken(reply: str) -> None:
+    assert accept(reply, "and on Windows?", HISTORY) == WHOLE
 
 
 @pytest.mark.parametrize(
@@ -34,23 +52,53 @@ def test_a_sane_rewrite_is_taken(reply: str, question: str) -> None:
         "",
         "   ",
         "<think>endless",
-        "Sure! How do I install Hotswap on Windows?",
-        "Here is the question: How do I install Hotswap on Windows?",
-        "Rewritten question: How do I install Hotswap on Windows?",
-        "How do I install Hotswap on Windows?\nIt replaces Linux.",
         "Hotswap runs on Windows since version 1.",
+        "Yes, it does.",
+        "make setup",
         "如何在 Windows 上安装 Hotswap？",
         "How " + "very " * 60 + "long?",
+        "and on Windows?",
+        "And on Windows?",
+        "How do I install it on Windows?",
+        "What is Windows?",
+        '{"question": ""}',
+        '{"question": null}',
+        "[" * 5000,
+        "{not json",
+        "I cannot rewrite this question.",
     ],
 )
 def test_anything_else_is_left_aside(reply: str) -> None:
     assert accept(reply, "and on Windows?", HISTORY) == BY_RULE
 
 
+def test_a_reply_that_drops_what_was_asked_is_left_aside() -> None:
+    question = "how much memory and disk space does it need?"
+    assert accept("How do I install Hotswap on Linux?", question, HISTORY).startswith(HISTORY[0].content)
+    assert accept(HISTORY[1].content, question, HISTORY).startswith(HISTORY[0].content)
+
+
+def test_a_whole_question_may_come_back_unchanged() -> None:
+    question = "Which formats does Ollama read?"
+    assert accept(question, question, HISTORY) == question
+    assert accept("", question, HISTORY) == question
+
+
 def test_chinese_stays_chinese() -> None:
     assert accept("Hotswap 怎么在 Windows 上安装？", "那 Windows 呢？", CHINESE) == "Hotswap 怎么在 Windows 上安装？"
     assert accept("How to install on Windows?", "那 Windows 呢？", CHINESE).startswith(CHINESE[0].content)
-    assert accept("好的，Hotswap 怎么在 Windows 上安装？", "那 Windows 呢？", CHINESE).startswith(CHINESE[0].content)
+    for reply in (
+        "好的，{}",
+        "改写后的问题：{}",
+        "以下是改写后的问题：\n{}",
+        "「{}」",
+        '{{"问题": "{}"}}',
+        "独立问题: {}",
+    ):
+        text = reply.format("Hotswap 怎么在 Windows 上安装？")
+        assert accept(text, "那 Windows 呢？", CHINESE) == "Hotswap 怎么在 Windows 上安装？"
+    for reply in ("运行 make setup。", "可以在 Windows 上安装。", "那 Windows 呢？", "它怎么在 Windows 上安装？"):
+        assert accept(reply, "那 Windows 呢？", CHINESE).startswith(CHINESE[0].content)
     assert accept("Hotswap 怎么在 Windows 上安装？", "Windows?", CHINESE) == "Hotswap 怎么在 Windows 上安装？"
 
 

@@ -29,12 +29,13 @@ def draw(service: Service) -> None:
         st.selectbox(t("library.collection"), names, key="measure-collection")
         kept = measure_runs.labels(service)
         sources = [_MAKE, _FILE, *([_BEFORE] if kept else [])]
+        words = {source: t(key) for source, key in _SOURCES.items()}
         chosen = st.segmented_control(
             t("measure.questions"),
             sources,
             default=_MAKE,
             required=True,
-            format_func=lambda source: t(_SOURCES[source]),
+            format_func=words.__getitem__,
             key="measure-source",
         )
         if chosen == _FILE:
@@ -64,6 +65,7 @@ def draw(service: Service) -> None:
 def _make(service: Service) -> None:
     look = STATES.known(service, _PATIENCE)
     ready = [status.name for status in look.states if status.ready and status.name != "extractive"] if look else []
+    gaps = t("measure.gaps")
     left, right = st.columns(2)
     with left:
         st.number_input(t("measure.how_many"), 1, _MOST, MADE, key="measure-make")
@@ -71,7 +73,7 @@ def _make(service: Service) -> None:
         st.selectbox(
             t("measure.writer"),
             [_GAP, *ready],
-            format_func=lambda name: name or t("measure.gaps"),
+            format_func=lambda name: name or gaps,
             help=t("measure.writer_help"),
             key="measure-writer",
         )

@@ -75,10 +75,11 @@ def draw(service: Service) -> None:
     if st.session_state[_OTHER] not in (_ALONE, *others):
         st.session_state[_OTHER] = _ALONE
     if others:
+        words = {_ALONE: t("measure.alone"), **kept}
         st.selectbox(
             t("measure.beside"),
             [_ALONE, *others],
-            format_func=lambda run: kept[run] if run else t("measure.alone"),
+            format_func=words.__getitem__,
             key=_OTHER,
         )
     run = loaded(service, st.session_state[_RUN])

@@ -22,7 +22,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     monkeypatch.setattr("app.ui.conversations.ANSWERS", live.ANSWERS)
     states = engine_states.EngineStates()
     states.look_now(stand_in)  # type: ignore[arg-type]
-    for module in ("chat", "choices", "engines", "welcome"):
+    for module in ("chat", "choices", "engines", "measure_form", "welcome"):
         monkeypatch.setattr(f"app.ui.{module}.STATES", states)
     models = model_states.ModelStates()
     for module in ("engines", "model_list", "models"):
@@ -32,6 +32,8 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     stand_in.work.set()
     stand_in.models.work.set()
     stand_in.models.board.close()
+    stand_in.evaluations.work.set()
+    stand_in.evaluations.board.close()
     stand_in.board.close()
     stand_in.engine_board.close()
     stand_in.history.close()

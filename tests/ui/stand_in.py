@@ -14,6 +14,8 @@ from app.config import Settings
 from app.conversation.history import History
 from app.engines.registry import AUTO, ORDER
 from app.errors import CollectionError, EngineError, EngineUnavailable, HotswapError
+from app.evaluation.runs import Runs
+from app.evaluation.work import Evaluated, Request
 from app.inventory import ModelHere
 from app.jobs import Job, JobBoard
 from app.models import Fetched, FetchRequest, Fit, Memory, MemoryNeed
@@ -169,6 +171,37 @@ class ModelsStandIn:
         return model, True
 
 
+class EvaluationsStandIn:
+    """The part of the EvaluationJobs that the page uses: real runs, kept once the test lets the work go on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.board = JobBoard[Evaluated]()
+        self.runs = Runs(folder)
+        self.work = threading.Event()
+        self.asked: list[Request] = []
+        self.error: HotswapError | None = None
+        self.result: Evaluated | None = None
+
+    def start(self, title: str, request: Request) -> Job[Evaluated]:
+        def work(on_progress: OnProgress) -> Evaluated:
+            on_progress(Progress("searching", 1, 4, "q2"))
+            while not self.work.wait(0.02):
+                on_progress(Progress("searching", 1, 4, "q2"))
+            if self.error is not None:
+                raise self.error
+            assert self.result is not None
+            for run in (self.result.run, self.result.other):
+                if run is not None:
+                    self.runs.keep(run)
+            return self.result
+
+        self.asked.append(request)
+        return self.board.start(title, work)
+
+    def jobs(self) -> list[Job[Evaluated]]:
+        return self.board.jobs()
+
+
 class StandIn:
     """The part of the Service that the page uses."""
 
@@ -179,6 +212,7 @@ class StandIn:
         self.engine_board = JobBoard[EngineStatus]()
         self.switch = SwitchStandIn()
         self.models = ModelsStandIn(folder / "models")
+        self.evaluations = EvaluationsStandIn(folder / "evaluations")
         self.steps: Sequence[Progress] = (Progress("loading", item="tiny"),)
         self.engine_error: HotswapError | None = None
         self.switched: list[tuple[str, str | None]] = []

@@ -22,18 +22,21 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from app.llm_utils import Model, build_llm, contextualize_query
+from app.llm_utils import build_llm, contextualize_query
 from benchmarks.followup_sets import Conversation, conversations
 from benchmarks.retrieval import reciprocal_rank, run
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 HITS = 5
 
 
-def queries(made: list[Conversation], llm: Model | None) -> dict[str, list[str]]:
+def queries(made: list[Conversation], llm: BaseChatModel | None) -> dict[str, list[str]]:
     """What is searched for, by the letter of its kind, in the order of ``made``."""
     kinds: dict[str, Callable[[Conversation], str]] = {
         "a": lambda item: item.full,
@@ -64,7 +67,7 @@ def search(state: Path, name: str, asked: dict[str, list[str]]) -> dict[str, lis
     return {kind: [found[f"{kind} {index}"] for index in range(len(texts))] for kind, texts in asked.items()}
 
 
-def measure(folder: Path, state: Path, llm: Model | None, show: int) -> None:
+def measure(folder: Path, state: Path, llm: BaseChatModel | None, show: int) -> None:
     """Print one folder's figures."""
     name = folder.resolve().name
     made = conversations(folder)

@@ -58,7 +58,7 @@ def fold_in(question: str, history: tuple[Message, ...]) -> str:
     rules = _rules(text)
     if rules.is_elliptical(text):
         return _beside(earlier, text, between)
-    topic = followup_chinese.subject(earlier) if has_han(earlier) and has_han(text) else ""
+    topic = followup_chinese.subject(earlier) if has_han(earlier) and has_han(text) and len(topical(text)) > 1 else ""
     parts = [topic or earlier, *_new_subjects(between), *_named_in_answer(text, asked), text]
     return " ".join([*parts, *([] if has_han(text) else telling(text))])
 
@@ -92,11 +92,11 @@ def _asked(history: tuple[Message, ...]) -> list[tuple[str, str]]:
 
 def _beside(earlier: str, question: str, between: list[tuple[str, str]]) -> str:
     """Both, and the new words once more until they weigh as much as the old: the answer is about them."""
-    old, new = content(earlier), telling(question)
+    old, new, turned = content(earlier), telling(question), _new_subjects(between) if points_back(question) else []
     if not topical(question) and between:
-        new += telling(between[0][0][:_LONG])  # "why?", of the question just before
-    missing = len(old) - len(new) if new else 0
-    return " ".join([earlier, question, *(new[index % len(new)] for index in range(missing))])
+        turned = telling(between[0][0][:_LONG])  # "why?", of the question just before
+    missing = len(old) - len(new) - len(turned) if new else 0
+    return " ".join([earlier, question, *turned, *(new[index % len(new)] for index in range(missing))])
 
 
 def _new_subjects(between: list[tuple[str, str]]) -> list[str]:

@@ -108,11 +108,13 @@ def has_subject(question: str) -> bool:
         return False
     word, kind = tagged[0]
     if word in _VERBLESS or kind in _OPENERS or _DROPPED.match(text):
-        return _is_name(tagged[:1]) and not _DROPPED.match(text[len(word) :])
+        return kind in _PROPER and word[-1] not in "于过了在" and not _DROPPED.match(text[len(word) :])
     if kind.startswith("v") and not kind.startswith("vn"):
         return how is not None or (not when and _CONDITION.match(text) is not None)
     if kind.startswith(("r", "m")):
         return word.startswith("我") or _is_name(tagged)  # 「哪些国家参加了联合国？」
+    if how and how[0] not in ("为什么", "为何", "为啥") and len(topical(text)) > 1:
+        return True  # 「如何备份数据？」
     return _is_name(_subject_of(tagged))
 
 
@@ -120,7 +122,9 @@ def _is_name(words: list[tuple[str, str]]) -> bool:
     """Whether these words name one thing: a proper name, a word that no dictionary has, a long one."""
     for word, kind in words:
         if not has_han(word):
-            return True
+            if word.isalnum():
+                return True
+            continue
         if kind in _PROPER and not (len(word) == 2 and _ATTRIBUTE.search(word)):
             return True
         if (not _known(word) and len(word) >= 2) or (len(word) >= 4 and not _ATTRIBUTE.search(word)):

@@ -13,7 +13,7 @@ _GENERIC = frozenset(
     instead reason reasons mean means happen happens step steps answer question
     例子 举例 举个 详细 具体 说 讲 谈 说说 讲讲 说明 解释 继续 展开 办 做 怎么办 原因 理由 更 更多 多 一点
     点 总结 还有 还 别的 其他 其它 换成 换 改成 这么 那么 如果 要是 够 行 好 对 呀 再 然后 接着 另外 那
-    例如 比如 意思 回答 问题 怎么样 怎样""".split()
+    例如 比如 意思 回答 问题 一起 怎么样 怎样""".split()
 )
 
 _AMOUNT = re.compile(r"\d+|[kmgt]b|%", re.IGNORECASE)

@@ -147,12 +147,13 @@ class _Plot:
         )
 
 
-def as_image(svg: str, words: str) -> str:
+def as_image(svg: str) -> str:
     """An ``<img>`` that holds the chart itself, for pages that take no SVG. It is light or dark as its page is."""
     style = "<style>:root{color:#1c2524}@media(prefers-color-scheme:dark){:root{color:#e6eeec}}</style>"
     head, mark, rest = svg.partition(">")
+    label = head.partition('aria-label="')[2].partition('"')[0]  # escaped already
     data = b64encode(f"{head}{mark}{style}{rest}".encode()).decode("ascii")
-    return f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(words)}" width="100%">'
+    return f'<img src="data:image/svg+xml;base64,{data}" alt="{label}" width="100%">'
 
 
 def _short(name: str) -> str:

@@ -27,7 +27,7 @@ def draw(run: Run, other: Run | None) -> None:
         st.info("  \n".join(map(plain, verdict(comparison, of))), icon=":material/compare_arrows:")
     _figures(run, other, comparison)
     with st.container(key="measure-charts"):
-        images = (as_image(svg, say(of, "charts")) for svg in charts(run, other, of))
+        images = map(as_image, charts(run, other, of))
         st.html(f"<div>{''.join(f'<figure>{image}</figure>' for image in images)}</div>")  # st.html drops SVG
     with st.container(key="measure-table"):
         st.html(measures(run, other, of))

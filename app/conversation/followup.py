@@ -6,8 +6,9 @@ cost a search little, a missing topic costs it everything.
 What is folded in, each way by what it gained (docs/log.md, "Follow-ups"):
 
 - an ellipsis (``and on Windows?``) brings the last question that stood alone, whole: it misses the verb too;
-- another follow-up in English brings that question and says its own words once more, for the answer is about them;
-- in Chinese it brings the subject of that question alone, where one can be told;
+- another follow-up in English brings the words of that question that tell something, and says its own once more, for
+  the answer is about them;
+- in Chinese it brings the subject of that question alone, where one can be told, else the question;
 - a pronoun whose meaning only the answer named (``Who founded it?`` - ``When did he die?``) brings that name.
 """
 
@@ -58,9 +59,11 @@ def fold_in(question: str, history: tuple[Message, ...]) -> str:
     rules = _rules(text)
     if rules.is_elliptical(text):
         return _beside(earlier, text, between)
-    topic = followup_chinese.subject(earlier) if has_han(earlier) and has_han(text) and len(topical(text)) > 1 else ""
-    parts = [topic or earlier, *_new_subjects(between), *_named_in_answer(text, asked), text]
-    return " ".join([*parts, *([] if has_han(text) else telling(text))])
+    parts = [*_new_subjects(between), *_named_in_answer(text, asked), text]
+    if has_han(text):
+        topic = followup_chinese.subject(earlier) if has_han(earlier) and len(topical(text)) > 1 else ""
+        return " ".join([topic or earlier, *parts])
+    return " ".join([*telling(earlier), *parts, *telling(text)])
 
 
 def _first(asked: list[tuple[str, str]]) -> int:

@@ -74,8 +74,8 @@ def test_anything_else_is_left_aside(reply: str) -> None:
 
 def test_a_reply_that_drops_what_was_asked_is_left_aside() -> None:
     question = "how much memory and disk space does it need?"
-    assert accept("How do I install Hotswap on Linux?", question, HISTORY).startswith(HISTORY[0].content)
-    assert accept(HISTORY[1].content, question, HISTORY).startswith(HISTORY[0].content)
+    for reply in (HISTORY[0].content, HISTORY[1].content):
+        assert accept(reply, question, HISTORY).startswith(f"install Hotswap Linux {question}")
 
 
 def test_a_whole_question_may_come_back_unchanged() -> None:

@@ -58,7 +58,26 @@ def find(collection: Collection, question: str, k: int) -> Candidates:
         return scale.relevance(similarity, keywords.get(item, 0.0) / most, len(words))
 
     relevance = max(map(relevance_of, chunks), default=0.0)
-    return Candidates(chunks, {item: found.spans for item, found in sentences.items()}, scores, relevance)
+    beside = _neighbours(collection, chunks, scores, k)
+    around = collection.catalog.sentences(list(beside))
+    floor = min(scores.values(), default=0.0) - 1
+    return Candidates(
+        chunks=chunks | {item: chunk for item, chunk in beside.items() if item in around},
+        sentences={item: found.spans for item, found in (sentences | around).items()},
+        scores=dict.fromkeys(beside, floor) | scores,
+        relevance=relevance,
+    )
+
+
+def _neighbours(
+    collection: Collection, chunks: Mapping[int, Chunk], scores: Mapping[int, float], k: int
+) -> dict[int, Chunk]:
+    """What stands before and after the best chunks and was not found itself: passages grow into it last."""
+    best = sorted(scores, key=lambda item: -scores[item])[: 2 * k]
+    places = {(chunks[item].document_id, item + step) for item in best for step in (-1, 1)}
+    found = collection.catalog.chunks(sorted({item for _, item in places} - scores.keys()))
+    # What has the next number may be of another document, and of another collection.
+    return {item: chunk for item, chunk in found.items() if (chunk.document_id, item) in places}
 
 
 def _ready(

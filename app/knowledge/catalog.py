@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import DataFolderError
-from app.knowledge.catalog_tables import VERSION, bring_up_to_date
+from app.knowledge.catalog_tables import VERSION, bring_up_to_date, told_plainly
 from app.knowledge.records import CollectionRow, Garbage, Sentences, SourceFile, packed, unpacked
 from app.schema import Chunk, ChunkSpan, DocumentInfo, ExtractedText, Heading, Page
 
@@ -34,30 +34,12 @@ EDITION = 2
 _FILE = "id AS document_id, doc, source, sha256, size, stamp"
 
 
-@contextmanager
-def _told_plainly() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise DataFolderError(
-            f"The catalog could not be used: {error}.",
-            "Check that DATA_DIR is writable and its disk has free space; what was there before is kept.",
-        ) from error
-    except sqlite3.DatabaseError as error:
-        if type(error) is not sqlite3.DatabaseError:  # its other children are mistakes of ours
-            raise
-        raise DataFolderError(
-            f"The catalog is damaged: {error}.",
-            "Restore catalog.sqlite3 in DATA_DIR, or set DATA_DIR to another folder and ingest again.",
-        ) from error
-
-
 class Catalog:
     """One connection behind one lock; safe from several threads."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
-        with _told_plainly():
+        with told_plainly():
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             try:
                 self._prepare(path)
@@ -85,7 +67,7 @@ class Catalog:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _told_plainly():
+        with self._lock, told_plainly():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -96,7 +78,7 @@ class Catalog:
                 raise
 
     def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        with self._lock, _told_plainly():
+        with self._lock, told_plainly():
             return self._db.execute(sql, values).fetchall()
 
     # collections

@@ -1,8 +1,12 @@
-"""The tables of the catalog, and how an older file gets them."""
+"""The tables of the catalog, how an older file gets them, and the faults of SQLite in plain words."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.errors import DataFolderError
 
 VERSION = 2
 _TABLES = """
@@ -47,3 +51,22 @@ def bring_up_to_date(db: sqlite3.Connection, version: int) -> None:
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
     if version < VERSION:
         db.executescript(f"BEGIN; {_SINCE_1 if version else _TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """What SQLite raises as a DataFolderError: what happened, and what to do."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise DataFolderError(
+            f"The catalog could not be used: {error}.",
+            "Check that DATA_DIR is writable and its disk has free space; what was there before is kept.",
+        ) from error
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # its other children are mistakes of ours
+            raise
+        raise DataFolderError(
+            f"The catalog is damaged: {error}.",
+            "Restore catalog.sqlite3 in DATA_DIR, or set DATA_DIR to another folder and ingest again.",
+        ) from error

@@ -99,9 +99,7 @@ class Knowledge:
                     )
                 vectors = VectorIndex(self._client, f"collection-{row.id}")
                 keywords = KeywordIndex(self.folder / _KEYWORDS / str(row.id))
-                self._open[name] = Collection(
-                    row, self._catalog, vectors, keywords, self.embedder, self.understanding
-                )
+                self._open[name] = Collection(row, self._catalog, vectors, keywords, self.embedder, self.understanding)
             return self._open[name]
 
     def _known_names(self) -> str:
@@ -159,9 +157,7 @@ class Knowledge:
 
         collection = self.collection(name)
         collection.check_embedder()
-        return HybridRetriever(
-            collection=collection, strictness=self.settings.strictness, reranker=self.reranker
-        )
+        return HybridRetriever(collection=collection, strictness=self.settings.strictness, reranker=self.reranker)
 
     def understanding(self, language: Language) -> Understanding:
         """How far the embedding model is to be believed in a language; measured on first use."""

@@ -1,60 +1,98 @@
-"""Whether a collection holds anything about a question."""
+"""Whether a collection holds anything about a question, on one scale for all of them."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.knowledge.relevance import coverage, is_relevant, relevance
+from app.knowledge.calibration import LENGTHS, Calibration
+from app.knowledge.relevance import Scale, as_score, is_relevant, scores
+from app.knowledge.understanding import Understanding
 
 unit = st.floats(0, 1)
-words = st.sets(st.sampled_from("abcdefgh"), max_size=6)
+cosines = st.floats(-1, 1)
+trusts = st.sampled_from([0.0, 0.25, 0.5, 1.0])
+calibrations = st.builds(
+    Calibration,
+    unrelated=st.one_of(st.none(), unit),
+    related=st.one_of(st.none(), unit),
+    overlap=unit,
+    chance=st.one_of(st.just(()), st.lists(unit, min_size=len(LENGTHS), max_size=len(LENGTHS)).map(tuple)),
+)
+scales = st.builds(Scale, calibrations, st.builds(Understanding, trusts, unit, unit))
+numbers = st.integers(0, 40)
 
 
-@given(words, st.lists(words, max_size=4), st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 50)))
-def test_coverage_is_a_share(asked: set[str], passages: list[set[str]], counts: dict[str, int]) -> None:
-    frequencies = {word: counts.get(word, 0) for word in "abcdefgh"}
+@given(scales, cosines, cosines, unit, unit, numbers)
+def test_relevance_grows_with_both_and_is_never_negative(
+    scale: Scale, similarity: float, more: float, share: float, further: float, words: int
+) -> None:
+    plain = scale.relevance(similarity, share, words)
 
-    share = coverage(asked, passages, frequencies, 50)
-
-    assert 0 <= share <= 1 + 1e-9
-    assert coverage(asked, [*passages, asked], frequencies, 50) == pytest.approx(1 if asked else 0)
-
-
-@given(words, st.lists(words, max_size=4), words)
-def test_another_passage_never_lowers_coverage(asked: set[str], passages: list[set[str]], more: set[str]) -> None:
-    frequencies = dict.fromkeys("abcdefgh", 3)
-
-    assert coverage(asked, [*passages, more], frequencies, 50) >= coverage(asked, passages, frequencies, 50)
+    assert scale.relevance(max(similarity, more), share, words) >= plain >= 0
+    assert scale.relevance(similarity, max(share, further), words) >= plain
 
 
-def test_a_rare_word_weighs_more_than_a_common_one() -> None:
-    frequencies = {"common": 40, "rare": 1, "unknown": 0}
+def test_what_does_not_understand_a_language_has_no_say_in_it() -> None:
+    scale = Scale(Calibration(), Understanding(0.0, 0.1, 0.5))
 
-    def share(word: str) -> float:
-        return coverage({"common", "rare", "unknown"}, [{word}], frequencies, 50)
-
-    assert share("common") < share("rare") < share("unknown")
+    assert scale.relevance(0.9, 0.3, 4) == scale.relevance(-0.9, 0.3, 4) > 1
+    assert scale.relevance(1.0, 0.0, 4) == 0
 
 
-def test_no_words_or_no_passages_cover_nothing() -> None:
-    assert coverage(set(), [{"a"}], {}, 10) == 0
-    assert coverage({"a"}, [], {"a": 1}, 10) == 0
-    assert coverage({"a"}, [{"b"}], {"a": 0}, 0) == 0
+def test_meaning_is_told_from_what_unrelated_sentences_have_in_common() -> None:
+    """0.5 is much where strangers have 0.1 in common, and nothing where they have 0.5."""
+    understanding = Understanding(1.0, 0.0, 0.4)
+    apart, alike = (
+        Scale(Calibration(unrelated=unrelated, related=unrelated + 0.4), understanding) for unrelated in (0.1, 0.5)
+    )
+
+    assert apart.meaning(0.1) == 0 and apart.meaning(0.5) == pytest.approx(1)
+    assert alike.meaning(0.5) == 0 and alike.meaning(0.9) == pytest.approx(1)
+    assert apart.relevance(0.5, 0.0, 4) == pytest.approx(1) and alike.relevance(0.5, 0.0, 4) == 0
 
 
-@given(unit, unit, unit, unit)
-def test_relevance_grows_with_both(similarity: float, more: float, share: float, trust: float) -> None:
-    higher = max(similarity, more)
+def test_where_too_little_is_measured_the_test_of_understanding_stands_in() -> None:
+    scale = Scale(Calibration(), Understanding(1.0, 0.1, 0.5))
 
-    assert relevance(higher, share, trust=trust) >= relevance(similarity, share, trust=trust) >= 0
-    assert relevance(similarity, max(share, more), trust=trust) >= relevance(similarity, share, trust=trust)
+    assert scale.meaning(0.1) == 0
+    assert scale.meaning(0.6) == pytest.approx(1)
+    assert Scale(Calibration(unrelated=0.3), scale.understanding).meaning(0.6) == pytest.approx(1)
 
 
-def test_an_unbelieved_similarity_does_not_count() -> None:
-    assert relevance(0.9, 0.3, trust=0) == relevance(0.1, 0.3, trust=0)
-    assert relevance(-0.5, 0.3, trust=1) == relevance(0.0, 0.3, trust=1)
+@given(unit, unit, cosines)
+def test_a_collection_whose_sentences_are_all_the_same_divides_by_nothing(
+    unrelated: float, related: float, similarity: float
+) -> None:
+    scale = Scale(Calibration(unrelated=unrelated, related=related), Understanding(1.0, 0.0, 0.0))
+
+    assert 0 <= scale.meaning(similarity) <= 40
+
+
+def test_words_alone_must_reach_more_where_chance_or_other_documents_reach_much() -> None:
+    understanding = Understanding(0.0, 0.0, 0.0)
+    nothing = Calibration(chance=(0.0,) * len(LENGTHS))
+    border = {
+        "nothing measured": Calibration(),
+        "nothing by chance": nothing,
+        "by chance": replace(nothing, chance=(0.2,) * len(LENGTHS)),
+        "in others": replace(nothing, overlap=0.2),
+        "often in others": replace(nothing, overlap=0.9),
+    }
+    found = {name: Scale(measured, understanding).relevance(0.0, 0.2, 5) for name, measured in border.items()}
+
+    assert found["nothing measured"] == found["nothing by chance"] == found["often in others"] == pytest.approx(0.8)
+    assert found["in others"] > found["by chance"] > 1
+
+
+@given(scales, unit, numbers)
+def test_no_border_asks_for_more_than_a_quarter_of_the_words(scale: Scale, similarity: float, words: int) -> None:
+    deaf = replace(scale, understanding=replace(scale.understanding, trust=0.0))
+
+    assert is_relevant(deaf.relevance(similarity, 0.25, words), 0.5)
 
 
 @given(st.floats(0, 2))
@@ -63,3 +101,33 @@ def test_strictness_zero_lets_everything_pass_and_more_of_it_never_more(value: f
 
     assert passed[0]
     assert passed == sorted(passed, reverse=True)
+    assert passed[2] == (value >= 1)
+
+
+# what passages are told to score
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6))
+def test_a_score_is_from_0_to_1_with_the_border_at_one_half(value: float, other: float) -> None:
+    assert 0 <= as_score(value) < 1
+    assert (as_score(value) >= 0.5) == is_relevant(value, 0.5)
+    assert (as_score(value) <= as_score(other)) or value > other
+
+
+@given(st.floats(0, 100), st.lists(st.floats(-50, 50), min_size=1, max_size=20))
+def test_the_first_has_the_relevance_of_all_and_the_rest_less_by_their_distance(
+    relevance: float, ranked: list[float]
+) -> None:
+    ranked.sort(reverse=True)
+
+    found = scores(relevance, ranked)
+
+    assert found[0] == as_score(relevance)
+    assert found == sorted(found, reverse=True)
+    assert all(0 <= score < 1 for score in found)
+    assert found == pytest.approx(scores(relevance, [value + 7 for value in ranked]))
+
+
+def test_of_nothing_there_are_no_scores() -> None:
+    assert scores(3.0, []) == []
+    assert scores(0.0, [2.0, 1.0]) == [0.0, 0.0]

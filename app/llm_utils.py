@@ -65,7 +65,7 @@ def contextualize_query(question: str, history: Iterable[Turn], llm: Model | Non
     """``question`` so that it can be searched without the conversation before it.
 
     Without ``history`` it stays as it is. ``llm`` rewrites it; without one, or when its reply is no sane
-    question or does not come, a follow-up is joined with the last question that stood on its own.
+    question or does not come, a follow-up is joined with what the last question that stood alone was about.
 
     Raises:
         QuestionError: the question is empty or far too long.

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.conversation.followup import stands_alone
-from app.conversation.followup_words import telling
 from app.llm_utils import contextualize_query
 from tests.conversation.conversations import CHINESE, ENGLISH
 
@@ -68,4 +67,3 @@ def test_a_question_that_stands_alone_stays_itself(question: str, history: list[
 @given(question=ASKED, history=HISTORY)
 def test_the_same_gives_the_same(question: str, history: list[tuple[str, str]]) -> None:
     assert contextualize_query(question, history) == contextualize_query(question, tuple(history))
-    assert telling(question) == telling(question)

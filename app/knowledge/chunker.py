@@ -68,14 +68,20 @@ def _sections(text: str, headings: Sequence[Heading]) -> list[tuple[int, int, st
 
 
 def _fitting(text: str, start: int, end: int, target: int, overlap: int, fits: Fits) -> Iterator[list[Span]]:
-    """:func:`_pack`, with what the model cannot read whole in smaller pieces."""
+    """:func:`_pack`, with what the model cannot read whole in smaller pieces.
+
+    Those repeat nothing of the pieces around them, nor these of those: they may cut a sentence that is whole there.
+    """
     pieces = _pack(text, start, end, target, overlap)
     whole = fits([text[units[0][0] : units[-1][1]] for units in pieces])
+    done, finer = start, False
     for units, fit in zip(pieces, whole, strict=True):
         if fit or target == 1:
-            yield units
+            yield [unit for unit in units if unit[0] >= done or not finer]
         else:
-            yield from _fitting(text, units[0][0], units[-1][1], max(1, target // 2), overlap // 2, fits)
+            begin = max(done, units[0][0])
+            yield from _fitting(text, begin, units[-1][1], max(1, target // 2), overlap // 2, fits)
+        done, finer = units[-1][1], not fit
 
 
 def _pack(text: str, start: int, end: int, target: int, overlap: int) -> list[list[Span]]:
@@ -87,13 +93,13 @@ def _pack(text: str, start: int, end: int, target: int, overlap: int) -> list[li
     if last - first <= target * 5 // 4:
         return [units]
     pieces: list[list[Span]] = []
-    begin = 0
+    begin = stop = 0
     while begin < len(units):
-        stop = begin + 1
+        done, stop = stop, begin + 1
         while stop < len(units) and units[stop][1] - units[begin][0] <= target:
             stop += 1
         if stop < len(units):
-            stop = _at_paragraph(text, units, begin, stop)
+            stop = _at_paragraph(text, units, begin, stop, done)
         pieces.append(units[begin:stop])
         if stop >= len(units):
             break
@@ -106,10 +112,10 @@ def _pack(text: str, start: int, end: int, target: int, overlap: int) -> list[li
     return pieces
 
 
-def _at_paragraph(text: str, units: Sequence[Span], begin: int, stop: int) -> int:
-    """``stop``, or an earlier cut at a blank line when that keeps at least two thirds of the piece."""
+def _at_paragraph(text: str, units: Sequence[Span], begin: int, stop: int, done: int) -> int:
+    """``stop``, or an earlier cut at a blank line when that keeps at least two thirds of the piece, and what is new."""
     enough = units[begin][0] + (units[stop - 1][1] - units[begin][0]) * 2 // 3
-    for cut in range(stop, begin + 1, -1):
+    for cut in range(stop, max(begin + 1, done), -1):
         if units[cut - 1][1] < enough:
             break
         if text.count("\n", units[cut - 1][1], units[cut][0]) >= 2:

@@ -37,7 +37,7 @@ def fuse(dense: Scores, sentences: Scores, keywords: Scores, *, trust: float) ->
 
 def _standardised(candidates: Sequence[int], scores: Scores, others: int = 0) -> list[float]:
     """``others``: so many chunks that score 0 are counted in, and what the leg did not return scores 0 too."""
-    if not scores:
+    if not scores or not candidates:
         return [0.0] * len(candidates)
     lowest, highest = min(scores.values()), max(scores.values())
     missing = 0.0 if others else lowest

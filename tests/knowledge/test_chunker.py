@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.knowledge.chunker import OVERLAP, TARGET, chunk
-from app.schema import ChunkSpan, ExtractedText, Heading, Page
+from app.schema import ExtractedText, Heading, Page
 from app.text import language, sentences, trim
 
 ENGLISH = "The engine reads the passages and writes an answer with the number of each source behind it. "
@@ -104,6 +104,42 @@ def test_the_page_is_the_one_on_which_the_chunk_begins(document: ExtractedText) 
 
 
 @settings(max_examples=100)
+@given(documents())
+def test_a_chunk_is_made_of_its_sentences(document: ExtractedText) -> None:
+    for span in chunk(document):
+        edges = [edge for part in span.sentences for edge in part]
+        covered = "".join(document.text[start:end] for start, end in span.sentences)
+
+        assert edges == sorted(edges)
+        assert (edges[0], edges[-1]) == (span.start, span.end)
+        assert "".join(covered.split()) == "".join(document.text[span.start : span.end].split())
+
+
+@settings(max_examples=100)
+@given(documents(), st.sampled_from([1, 7, 40, 200]))
+def test_every_chunk_fits_and_nothing_is_lost_for_it(document: ExtractedText, longest: int) -> None:
+    """What the model cannot read whole is cut on, at last into single characters."""
+    spans = chunk(document, lambda texts: [len(text) <= longest for text in texts])
+
+    assert all(0 < span.end - span.start <= longest for span in spans)
+    assert all(one.start < other.start and one.end < other.end for one, other in pairwise(spans))
+    covered = set[int]().union(*(range(span.start, span.end) for span in spans))
+    assert {index for index, character in enumerate(document.text) if not character.isspace()} <= covered
+
+
+def test_a_model_that_can_read_nothing_does_not_hold_up_the_chunker() -> None:
+    assert len(chunk(ExtractedText("ab 字"), lambda texts: [False] * len(texts))) == 3
+
+
+@settings(max_examples=100)
+@given(documents())
+def test_sentences_that_two_chunks_share_are_cut_alike_in_both(document: ExtractedText) -> None:
+    for one, other in pairwise(chunk(document)):
+        shared = [part for part in one.sentences if part[1] > other.start]
+        assert shared == list(other.sentences[: len(shared)])
+
+
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from([ENGLISH, ENGLISH * 2, "No. "]), min_size=1, max_size=60))
 def test_sentences_that_fit_are_never_cut(pieces: list[str]) -> None:
     text = "".join(pieces)
@@ -131,10 +167,19 @@ def test_long_text_fills_its_chunks(sentence: str, name: str) -> None:
 
 
 def test_a_cut_at_a_blank_line_is_preferred() -> None:
-    first, second = (ENGLISH * 9).strip(), (ENGLISH * 9).strip()
+    first, second = (ENGLISH * 4).strip(), (ENGLISH * 4).strip()
     spans = chunk(ExtractedText(f"{first}\n\n{second}"))
 
-    assert spans[0] == ChunkSpan(0, len(first))
+    assert (spans[0].start, spans[0].end) == (0, len(first))
+
+
+def test_a_cut_at_a_blank_line_never_leaves_a_chunk_that_only_repeats() -> None:
+    """The second chunk has room for little that is new, and a blank line before that."""
+    short = "A short sentence, that is repeated here. "
+    text = "x" * 399 + ". " + short * 2 + "\n\nNext come " + "y" * 20 + ". " + "Z" * 450 + "."
+    spans = chunk(ExtractedText(text))
+
+    assert all(one.end < other.end for one, other in pairwise(spans))
 
 
 def test_headings_are_paths_and_open_their_chunks() -> None:
@@ -183,6 +228,32 @@ def test_one_long_line_without_a_full_stop_is_cut_at_blanks() -> None:
 
     assert all(text[span.start : span.end].split()[0] == "word" for span in spans)
     assert all(text[span.start : span.end].split()[-1] == "word" for span in spans)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("Operating guide\n\nAll about it.", "Operating guide"),
+        ("\n\n  操作指南\n内容在这里。", "操作指南"),
+        ("It begins at once.\nAnd goes on.", ""),
+        ("直接开始。\n继续。", ""),
+        ("As follows:\nOne.", ""),
+        ("Only one line", ""),
+        ("Only one line\n \n", ""),
+        ("word " * 50 + "\nMore.", ""),
+        ("x" * 200 + "\nMore.", "x" * 200),
+    ],
+)
+def test_the_first_line_heads_a_document_without_headings_where_it_looks_like_a_title(text: str, title: str) -> None:
+    assert {span.heading for span in chunk(ExtractedText(text))} == {title}
+
+
+def test_the_first_line_heads_nothing_where_there_are_headings() -> None:
+    text = "Guide\nBefore it all.\nTitle\nBelow."
+
+    spans = chunk(ExtractedText(text, (), (Heading(text.index("Title"), 1, "Title"),)))
+
+    assert [span.heading for span in spans] == ["", "Title"]
 
 
 @pytest.mark.parametrize("text", ["", " \n\t\u3000 "])

@@ -11,6 +11,7 @@ from langchain_core.retrievers import BaseRetriever
 from app.config import load_settings
 from app.knowledge.embedder import Embedder
 from app.knowledge.library import Knowledge
+from app.knowledge.relevance import as_score, scores
 from app.knowledge.reranker import Reranker
 from app.text import language
 from tests.knowledge.conftest import Open
@@ -132,9 +133,10 @@ def test_it_is_a_langchain_retriever_with_all_that_a_citation_needs(library: Kno
 
 @pytest.mark.parametrize("k", [1, 3, 10, 100])
 def test_k_is_the_most_that_comes_back(library: Knowledge, k: int) -> None:
+    """Chinese is not embedded by a model that understands none: it is found by its words alone."""
     passages = library.retriever().search("engine", k).passages
 
-    assert len(passages) == min(k, len(CORPUS))
+    assert len(passages) == min(k, sum(language(text) == "en" or "ENGINE" in text for text in CORPUS.values()))
     assert [passage.score for passage in passages] == sorted((passage.score for passage in passages), reverse=True)
     assert len({(passage.doc, passage.start) for passage in passages}) == len(passages)
 
@@ -150,6 +152,39 @@ def test_in_chinese_an_english_model_does_not_drown_the_words(library: Knowledge
     found = library.retriever().search(question, 60).passages
 
     assert [passage.doc for passage in found if language(passage.text) == "zh"] == words
+
+
+@pytest.mark.parametrize("question", [RIGHT[0][0], RIGHT[9][0], FOREIGN[0], FOREIGN[4]])
+def test_the_first_passage_scores_the_relevance_of_the_whole_search(library: Knowledge, question: str) -> None:
+    found = library.retriever().search(question, 10)
+
+    assert found.passages[0].score == pytest.approx(as_score(found.relevance), abs=1e-6)
+    assert (found.passages[0].score >= 0.5) == found.relevant
+    assert all(0 <= passage.score <= 1 for passage in found.passages)
+
+
+@pytest.mark.parametrize("talk", ["Hello!", "Thank you very much.", "你好！", "謝謝"])
+def test_small_talk_is_no_question(library: Knowledge, talk: str) -> None:
+    retriever = library.retriever()
+
+    assert retriever.invoke(talk) == []
+    assert (retriever.search(talk).relevant, retriever.search(talk).relevance) == (False, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("question", "doc"),
+    [
+        ("Hello, how do I choose an engine?", "en/engines.md"),
+        ("你好，怎么选择引擎？", "zh/引擎.md"),
+        ("怎麼選擇引擎？", "zh/引擎.md"),
+        ("顯存不足怎麼辦？", "zh/显存.md"),
+    ],
+)
+def test_a_greeting_or_traditional_characters_change_nothing(library: Knowledge, question: str, doc: str) -> None:
+    found = library.retriever().search(question, 3)
+
+    assert found.passages[0].doc == doc
+    assert found.relevant
 
 
 def test_passages_in_the_language_of_the_question_come_first(library: Knowledge) -> None:
@@ -250,7 +285,9 @@ def test_a_reranker_sorts_the_best_candidates(open_again: Open, folder: Path) ->
         numbers = [float(passage.text.split()[-1]) for passage in fused.passages[:read]]
         assert reranker.read[0] == f"engine {numbers[0]:.0f}\nThe engine has the number {numbers[0]:.0f}"
         assert len(reranker.read) == read
-        assert [passage.score for passage in found.passages] == sorted(numbers, reverse=True)[:k]
+        best = sorted(numbers, reverse=True)[:k]
+        assert [float(passage.text.split()[-1]) for passage in found.passages] == best
+        assert [passage.score for passage in found.passages] == pytest.approx(scores(found.relevance, best), abs=1e-6)
         assert (found.relevant, found.relevance) == (fused.relevant, fused.relevance)
 
 

@@ -2,12 +2,12 @@
 
 Of a sentence that carries information the most telling word is taken out (a number before a name before the rarest
 word), and a question word stands in its place, as people ask back: "The lighthouse was built in what by …?". Chinese
-asks so anyway: 「灯塔由林海生于什么主持修建？」. A third of the other words that say something are left out as well,
-"…" in their place, so that the sentence is not found by its own words alone. The evidence is the sentence, the answer
-is the word.
+asks so anyway: 「灯塔由林海生于什么主持修建？」. Of the other words that say something three stay, chosen by chance, and
+"…" stands for the rest, so that the sentence is not found by all of its own words. The evidence is the sentence, the
+answer is the word.
 
-Such questions are easier than a reader's, who does not know the document's words: use them to compare settings, and
-questions of your own to know how good search is.
+A reader does not know the document's words: use these questions to see that nothing is broken and to compare settings,
+and questions of your own to know how good search is.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from collections.abc import Sequence
 from app.evaluation.questions import Place, Question
 from app.evaluation.sentences import Sentence, Word, frequencies
 
-_LEFT_OUT = 1 / 3
-_FEWEST_LEFT = 3  # words that say something
+_KEPT = 3  # words that say something beside the gap; with more, every sentence is found (docs/log.md)
 _GAP = "…"
 _YEAR = re.compile(r"1\d{3}|20\d{2}")
 _AT_END = re.compile(r"[.。!！;；,，、\s]+$")
@@ -69,9 +68,8 @@ def _with_neighbours(name: Word, names: Sequence[Word], text: str) -> list[Word]
 def _question(sentence: Sentence, gap: list[Word], name: str, draw: random.Random) -> Question:
     start, end = gap[0].start, gap[-1].end
     others = [word for word in sentence.words if word not in gap]
-    few = min(round(len(others) * _LEFT_OUT), max(0, len(others) - _FEWEST_LEFT))
-    pieces = [(word.start, word.end, _GAP) for word in draw.sample(others, few)]
-    pieces.append((start, end, _question_word(sentence, gap)))
+    kept = draw.sample(others, min(_KEPT, len(others)))
+    pieces = [(start, end, _question_word(sentence, gap)), *_left_out(sentence, [*kept, *gap])]
     asked, at = "", 0
     for first, last, words in sorted(pieces):
         asked += sentence.text[at:first] + words
@@ -83,6 +81,20 @@ def _question(sentence: Sentence, gap: list[Word], name: str, draw: random.Rando
         evidence=(Place(sentence.doc, sentence.start, sentence.end),),
         answers=(sentence.text[start:end],),
     )
+
+
+def _left_out(sentence: Sentence, stay: Sequence[Word]) -> list[tuple[int, int, str]]:
+    """From each word that does not stay to the last one before a word that does, with all that is between them."""
+    stretches: list[tuple[int, int, str]] = []
+    before = False
+    for word in sentence.words:
+        if word in stay:
+            before = False
+            continue
+        start = stretches.pop()[0] if before else word.start
+        stretches.append((start, word.end, _GAP))
+        before = True
+    return stretches
 
 
 def _question_word(sentence: Sentence, gap: list[Word]) -> str:

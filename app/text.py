@@ -11,6 +11,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import groupby
 from typing import Any, Literal
 
 Language = Literal["en", "zh"]
@@ -135,16 +136,18 @@ def terms(text: str, *, keep_stop_words: bool = False) -> list[str]:
     return [word for run in _runs(text) for word in _words(run, keep_stop_words)]
 
 
-def pairs(text: str) -> list[str]:
+def pairs(text: str, *, asked: bool = False) -> list[str]:
     """Index terms of two that stand side by side: characters in Chinese, elsewhere words that say something.
 
     They tell ``red blood`` from a text with both words apart, and find Chinese names that no dictionary knows.
+    Of a question (``asked``) the stop words give none; of a text they do, for a name may hold what looks like one.
     """
     found: list[str] = []
     before = ""
     for run in _runs(text):
         if _HAN_CHAR.match(run):
-            found += [run[index : index + 2] for index in range(len(run) - 1)]
+            for part in _between_stop_words(run) if asked else (run,):
+                found += [part[index : index + 2] for index in range(len(part) - 1)]
             before = ""
             continue
         for word in _words(run, False):
@@ -152,6 +155,13 @@ def pairs(text: str) -> list[str]:
                 found.append(f"{before}_{word}")
             before = word
     return found
+
+
+def _between_stop_words(run: str) -> Iterator[str]:
+    words = _jieba().cut(run)
+    for is_stop_word, group in groupby(words, STOP_WORDS.__contains__):
+        if not is_stop_word:
+            yield "".join(group)
 
 
 def _runs(text: str) -> list[str]:

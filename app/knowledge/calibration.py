@@ -112,7 +112,8 @@ def _overlap(catalog: Catalog, keywords: KeywordIndex, sample: Sequence[Chunk], 
     for chunk in lot.sample(sample, min(2 * _TRIES, len(sample))):
         length = _PIECE[has_han(chunk.text)]
         start = lot.randrange(max(1, len(chunk.text) - length))
-        words, couples = terms(chunk.text[start : start + length]), pairs(chunk.text[start : start + length])
+        piece = chunk.text[start : start + length]
+        words, couples = terms(piece), pairs(piece, asked=True)
         hits = keywords.search_terms(words, couples, 40)
         chunks = catalog.chunks([item for item, _ in hits])
         others = [score for item, score in hits if item in chunks and chunks[item].document_id != chunk.document_id]
@@ -126,7 +127,7 @@ def _chance(keywords: KeywordIndex, sample: Sequence[Chunk], length: int, lot: r
     shares: list[float] = []
     for _ in range(_TRIES if vocabulary else 0):
         words = [lot.choice(lot.choice(vocabulary)) for _ in range(length)]
-        couples = pairs("".join(words) if all(map(has_han, words)) else " ".join(words))
+        couples = pairs("".join(words) if all(map(has_han, words)) else " ".join(words), asked=True)
         hits = keywords.search_terms(words, couples, 1)
         shares.append(hits[0][1] / keywords.most(words, couples) if hits else 0.0)
     return _nine_in_ten(shares)

@@ -27,7 +27,7 @@ class Candidates:
 
 def find(collection: Collection, question: str, k: int) -> Candidates:
     """The candidates for ``k`` passages."""
-    words, couples = terms(question), pairs(question)
+    words, couples = terms(question), pairs(question, asked=True)
     spoken = language(question)
     understanding = collection.understanding(spoken)
     wanted = _CANDIDATES + 2 * k

@@ -21,6 +21,7 @@ from app.text import Language, language
 log = logging.getLogger(__name__)
 
 _EMBED_AT_ONCE = 64  # chunks between two looks at the progress callback
+_TEXT_SHARE = 0.8  # of what the embedding model reads at once; the rest is for titles
 _CHANGED = 0.2  # of the chunks, before what was measured of them counts as old
 _LONGEST_TITLE = 200  # characters of a path of titles; its end says most
 
@@ -55,6 +56,15 @@ class Collection:
                 f"Set EMBEDDING_MODEL={built.name}, or ingest into a new collection with --collection NAME.",
             )
 
+    def fits(self, texts: Sequence[str]) -> list[bool]:
+        """Whether each is short enough for a chunk: what is embedded is read to its end, with titles above it."""
+        embedded = [text for text in texts if self._understands(text)]
+        fit = dict(zip(embedded, self.embedder.fits(embedded, _TEXT_SHARE), strict=True))
+        return [fit.get(text, True) for text in texts]
+
+    def _understands(self, text: str) -> bool:
+        return self.understanding(language(text)).trust > 0
+
     def put(
         self,
         file: SourceFile,
@@ -86,9 +96,7 @@ class Collection:
 
     def _embed(self, doc: str, text: str, chunks: Sequence[tuple[int, ChunkSpan]]) -> None:
         """The vectors of chunks, and of each of their sentences."""
-        understood = [
-            (item, span) for item, span in chunks if self.understanding(language(text[span.start : span.end])).trust > 0
-        ]
+        understood = [(item, span) for item, span in chunks if self._understands(text[span.start : span.end])]
         if not understood:
             return
         items = [item for item, _ in understood]

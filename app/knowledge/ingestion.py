@@ -113,7 +113,7 @@ def _ingest_one(
         report.unchanged += 1
         return
     content = _read(file.path)
-    spans = chunk(content, partial(collection.embedder.fits, share=0.8))  # the rest is for the titles above
+    spans = chunk(content, collection.fits)
     doc = before.doc if before else _free_name(file, {other.doc for other in known.values()})
     entry = SourceFile(0, doc, file.source, digest, status.st_size, stamp)
     document_id = collection.put(

@@ -75,7 +75,7 @@ class KeywordIndex:
 
         A score is the BM25 of the question's words plus a part of that of its pairs.
         """
-        return self.search_terms(terms(question), pairs(question), k)
+        return self.search_terms(terms(question), pairs(question, asked=True), k)
 
     def search_terms(self, words: Sequence[str], couples: Sequence[str], k: int) -> list[tuple[int, float]]:
         """:meth:`search` for a question that is cut already."""

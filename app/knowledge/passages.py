@@ -94,9 +94,9 @@ def _runs(
             repeated = run[-len(sentences[before.id]) :] if run and before else []
             known = {sentence.span: sentence for sentence in repeated}
             for span in sentences[chunk.id]:
-                if span in known:
-                    known[span].score = max(known[span].score, scores[chunk.id])
-                else:
+                if span not in known:
                     run.append(_Sentence(span, chunk, scores[chunk.id]))
+                elif known[span].score < scores[chunk.id]:
+                    known[span].chunk, known[span].score = chunk, scores[chunk.id]
             before = chunk
         yield run

@@ -15,11 +15,11 @@ from math import exp
 from app.knowledge.calibration import Calibration
 from app.knowledge.understanding import Understanding
 
-_WORDS = 3.0  # what the keywords' share counts beside meaning
+_MEANING, _WORDS = 0.9, 2.7  # what meaning and the keywords' share count
 # Where meaning tells nothing: how far above chance the keywords' share must be, and the most that is asked of it.
 _OVER_CHANCE = 0.75
-_OVER_OVERLAP = 0.62
-_ENOUGH = 0.25
+_OVER_OVERLAP = 1.0
+_ENOUGH = 0.31
 _NEIGHBOURS = 1.25  # how much nearer a neighbouring sentence is than the answer to a question
 
 
@@ -48,7 +48,7 @@ class Scale:
         """
         trust = self.understanding.trust
         by_words = share / self._border(words)
-        return trust * (self.meaning(similarity) + _WORDS * share) + (1 - trust) * by_words
+        return trust * (_MEANING * self.meaning(similarity) + _WORDS * share) + (1 - trust) * by_words
 
     def _border(self, words: int) -> float:
         chance = _OVER_CHANCE * self.calibration.by_chance(words)

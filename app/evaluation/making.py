@@ -2,8 +2,8 @@
 
 Of a sentence that carries information the most telling word is taken out (a number before a name before the rarest
 word), and a question word stands in its place, as people ask back: "The lighthouse was built in what by …?". Chinese
-asks so anyway: 「灯塔由林海生于什么主持修建？」. Of the other words that say something three stay, chosen by chance; "…"
-stands for the rest, so that the sentence is not found by all of its own words. The evidence is the sentence, the
+asks so anyway: 「灯塔由林海生于什么主持修建？」. Of the other words that say something three stay, chosen by chance;
+"…" stands for the rest, so that the sentence is not found by all of its own words. The evidence is the sentence, the
 answer is the word.
 
 A reader does not know the document's words: use these questions to see that nothing is broken and to compare settings,

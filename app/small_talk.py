@@ -30,17 +30,22 @@ _TALK = frozenset(
     """.replace("\n", "|").split("|")
 )  # fmt: skip
 _PHRASES = frozenset(" ".join(phrase.split()) for phrase in _TALK if phrase.strip())
-_NAMES = re.compile(r"\b(?:bot|friends?|assistant|hotswap|buddy|man|everybody|sir|madam|朋友们?|小?助手)$")
+_NAME = re.compile(r"(?:\b(?:bot|friends?|assistant|hotswap|buddy|man|everybody|sir|madam)|朋友们?|小?助手)$")
 _NO_WORD = re.compile(r"[^\w'\u4e00-\u9fff]+")
 
 
 def is_small_talk(text: str) -> bool:
     """Whether ``text`` says nothing but hello, thanks, goodbye and the like, in English or Chinese."""
     folded = simplified(unicodedata.normalize("NFKC", text[:200]).casefold()).replace("’", "'")
-    parts = [part for part in re.split(r"[,.!?;，。！？；、~～…\n]+", folded) if _NO_WORD.sub(" ", part).strip()]
-    return bool(parts) and len(text) <= 200 and all(map(_is_phrase, parts))
+    parts = [words for part in re.split(r"[,.!?;，。！？；、~～…\n]+", folded) if (words := _words(part))]
+    said = [words for words in map(_unnamed, parts) if words]
+    return bool(said) and len(text) <= 200 and all(words in _PHRASES for words in said)
 
 
-def _is_phrase(part: str) -> bool:
-    words = " ".join(_NO_WORD.sub(" ", part).split())
-    return words in _PHRASES or _NAMES.sub("", words).strip() in _PHRASES
+def _unnamed(words: str) -> str:
+    """Without the name of whoever is spoken to; nothing where it is a name alone."""
+    return words if words in _PHRASES else _NAME.sub("", words).strip()
+
+
+def _words(part: str) -> str:
+    return " ".join(_NO_WORD.sub(" ", part).split())

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from app.config import load_settings
 from app.errors import ConfigError, EvaluationError
+from app.knowledge.embedder import PACKAGED_NAME
+from app.knowledge.sentence_models import EMBEDDING, RERANKER, Allowed, find_whole
 
 if TYPE_CHECKING:
     from app.config import Settings
@@ -38,6 +40,7 @@ def variant(pairs: Sequence[str], settings: Settings) -> Variant:
     Raises:
         EvaluationError: a pair is none, names no setting, or one that search does not depend on.
         ConfigError: a value is impossible.
+        EmbedderUnavailable, RerankerUnavailable: a model is not on this disk, or no such model.
     """
     given: dict[str, str] = {}
     for pair in pairs:
@@ -54,7 +57,19 @@ def variant(pairs: Sequence[str], settings: Settings) -> Variant:
         raise ConfigError(error.message, _HINT) from None
     values = {name: getattr(checked, name) for name in given}
     reindexes = any(name.startswith(("embedding", "chunk")) for name in given)
-    return Variant(values, settings.model_copy(update=values), reindexes)
+    other = Variant(values, settings.model_copy(update=values), reindexes)
+    _have_models(other)
+    return other
+
+
+def _have_models(other: Variant) -> None:
+    """Said now, not after the first run."""
+    settings = other.settings
+    allowed = Allowed(settings.models_folder, settings.trust_remote_code, settings.allow_pickle)
+    for key, kind in (("embedding_model", EMBEDDING), ("reranker_model", RERANKER)):
+        name = other.values.get(key)
+        if name and name != PACKAGED_NAME:
+            find_whole(kind, name, allowed)
 
 
 def shown(settings: Settings, other: Variant | None = None) -> dict[str, Any]:

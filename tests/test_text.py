@@ -17,7 +17,9 @@ from app.text import (
     estimate_tokens,
     has_han,
     language,
+    pairs,
     sentences,
+    simplified,
     strip_accents,
     terms,
     trim,
@@ -271,6 +273,60 @@ def test_stop_words_go_unless_they_are_asked_for() -> None:
 
 def test_stop_words_are_written_as_terms_are_compared() -> None:
     assert all(word == strip_accents(unicodedata.normalize("NFKC", word).casefold()) for word in STOP_WORDS)
+
+
+# Traditional characters
+
+
+@pytest.mark.parametrize(
+    ("traditional", "plain"),
+    [
+        ("顯存不足怎麼辦", "显存不足怎么办"),
+        ("繁體中文", "繁体中文"),
+        ("這個引擎與雲端無關", "这个引擎与云端无关"),
+        ("怎麼選擇引擎", "怎么选择引擎"),
+    ],
+)
+def test_traditional_and_simplified_characters_are_the_same_terms(traditional: str, plain: str) -> None:
+    assert simplified(traditional) == plain == simplified(plain)
+    assert terms(traditional) == terms(plain) != []
+    assert pairs(traditional) == pairs(plain) != []
+
+
+@given(prose)
+def test_each_character_stays_in_its_place(text: str) -> None:
+    """What is not Chinese stays as it is."""
+    found = simplified(text)
+
+    assert len(found) == len(text)
+    assert all(one == other or has_han(one) for one, other in zip(text, found, strict=True))
+    assert simplified(found) == found
+
+
+# pairs
+
+
+def test_pairs_are_words_that_say_something_side_by_side() -> None:
+    assert pairs("the red blood of cells") == ["red_blood", "blood_cell"]
+    assert pairs("CUDA: out of Memory") == ["cuda_memori"]
+    assert pairs("engine") == pairs("the of") == pairs("") == []
+
+
+def test_pairs_of_chinese_are_characters_side_by_side() -> None:
+    assert pairs("林海生，主持") == ["林海", "海生", "主持"]
+    assert pairs("字") == []
+    assert pairs("the vLLM 引擎 runs fast") == ["引擎", "run_fast"]
+
+
+@given(prose)
+def test_pairs_are_of_two_neighbouring_terms_and_no_more_than_there_are(text: str) -> None:
+    found = pairs(text)
+
+    assert found == pairs(text)
+    assert all(pair and not any(character.isspace() for character in pair) for pair in found)
+    assert len(found) <= max(0, len(text) - 1)
+    words = set(terms(text))
+    assert all(pair.split("_")[0] in words and pair.split("_")[1] in words for pair in found if "_" in pair)
 
 
 def test_several_threads_get_the_same_terms() -> None:

@@ -255,9 +255,13 @@ class Catalog:
         )  # fmt: skip
         if not rows:
             return None
+        words = rows[0]["words"]
+        if len(words) < end - start:  # substr() goes no further than a zero byte
+            content = self.content(document_id)
+            words = content.text[start:end] if content else words
         pages = json.loads(rows[0]["pages"])
         index = bisect.bisect_right([page["start"] for page in pages], start) - 1
-        return rows[0]["words"], pages[max(index, 0)]["number"] if pages else None
+        return words, pages[max(index, 0)]["number"] if pages else None
 
     def sample(self, collection_id: int, size: int) -> list[Chunk]:
         """About evenly spread chunks of a collection, the same ones as long as it does not change."""

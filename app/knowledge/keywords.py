@@ -7,6 +7,7 @@ kept in it alone.
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import threading
@@ -40,6 +41,12 @@ class KeywordIndex:
         self._schema = builder.build()
         self._index = tantivy.Index(self._schema, path=str(folder))
         self._lock = threading.Lock()
+        self._reload()
+
+    def _reload(self) -> None:
+        self._index.reload()
+        segments = json.loads((self._folder / "meta.json").read_text(encoding="utf-8"))["segments"]
+        self._size = sum(segment["max_doc"] for segment in segments)  # as tantivy counts: with what is deleted in them
 
     @contextmanager
     def _writer(self) -> Iterator[Any]:
@@ -59,7 +66,7 @@ class KeywordIndex:
             for chunk_id, body, couples in rows:
                 writer.add_document(tantivy.Document(chunk=chunk_id, document=document_id, body=body, pairs=couples))
             writer.commit()
-        self._index.reload()
+        self._reload()
 
     def remove(self, document_ids: Iterable[int]) -> None:
         """Forget these documents and free what they took on disk."""
@@ -68,7 +75,7 @@ class KeywordIndex:
                 writer.delete_documents_by_term("document", document_id)
             writer.commit()
             writer.garbage_collect_files()
-        self._index.reload()
+        self._reload()
 
     def search(self, question: str, k: int) -> list[tuple[int, float]]:
         """The ``k`` best chunk ids with their scores, best first; a repeated term counts as often.
@@ -95,10 +102,10 @@ class KeywordIndex:
     def most(self, words: Iterable[str], couples: Iterable[str]) -> float:
         """The score that no chunk can reach, however often it holds each term: what scores are shares of."""
         searcher = self._index.searcher()
-        size = searcher.num_docs
+        size = max(self._size, searcher.num_docs)
 
         def rarity(field: str, term: str) -> float:
-            # tantivy goes on counting the terms of removed chunks until it merges their segment.
+            # tantivy goes on counting removed chunks and their terms until it merges their segment.
             holding = min(size, searcher.doc_freq(field, term))
             return math.log(1 + (size - holding + 0.5) / (holding + 0.5))
 

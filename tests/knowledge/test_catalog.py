@@ -5,13 +5,18 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.errors import DataFolderError
 from app.knowledge.catalog import Catalog
-from app.knowledge.records import CollectionRow
+from app.knowledge.records import CollectionRow, packed, unpacked
 from app.schema import ChunkSpan, ExtractedText, Heading, Page
 from tests.knowledge.parts import bytes_below, extracted, file, spans
 
@@ -73,6 +78,170 @@ def test_everything_is_there_again_after_a_restart(path: Path) -> None:
     assert (chunk.text, chunk.start, chunk.end, chunk.page, chunk.heading) == (text[2:9], 2, 9, 1, "标题")
     assert (chunk.doc, chunk.document_id, chunk.sha256) == ("a.txt", document_id, file("a.txt", text).sha256)
     second.close()
+
+
+# what an older edition has left
+
+_SINCE_THE_BEGINNING = """
+CREATE TABLE collections (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    embedder TEXT NOT NULL, embedder_sha256 TEXT NOT NULL, dimension INTEGER NOT NULL
+);
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection_id INTEGER NOT NULL REFERENCES collections(id) ON DELETE CASCADE,
+    doc TEXT NOT NULL, source TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL, stamp TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'ready')),
+    text TEXT NOT NULL, pages TEXT NOT NULL, headings TEXT NOT NULL, added_at TEXT NOT NULL
+);
+CREATE INDEX documents_by_source ON documents (collection_id, source);
+CREATE TABLE chunks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER, heading TEXT NOT NULL, text TEXT NOT NULL
+);
+CREATE INDEX chunks_by_document ON chunks (document_id);
+CREATE TABLE garbage (
+    document_id INTEGER PRIMARY KEY, collection_id INTEGER NOT NULL, first_chunk INTEGER, last_chunk INTEGER
+);
+INSERT INTO collections VALUES (3, '项目', 'words', 'abc', 48);
+INSERT INTO documents VALUES (7, 3, 'a.txt', '/docs/a.txt', 'aa', 9, '1:1', 'ready', '第一页。Second.',
+    '[{"number": 1, "start": 0, "end": 4}, {"number": 2, "start": 4, "end": 11}]',
+    '[{"start": 0, "level": 1, "title": "页"}]', '2026-01-01T00:00:00+00:00');
+INSERT INTO documents VALUES (8, 3, 'b.txt', '/docs/b.txt', 'bb', 1, '1:1', 'pending', 'b', '[]', '[]', '2026');
+INSERT INTO chunks VALUES (11, 7, 0, 6, 1, '页', '第一页。Se'), (12, 7, 4, 11, 2, '页', 'Second.'), (13, 8, 0, 1, NULL, '', 'b');
+INSERT INTO garbage VALUES (5, 3, 8, 10);
+PRAGMA user_version = 1;
+"""  # noqa: E501
+
+
+@pytest.fixture
+def old(path: Path) -> Path:
+    """A catalog as the first edition wrote it."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        db.executescript(_SINCE_THE_BEGINNING)
+    return path
+
+
+def test_all_that_an_older_catalog_holds_stays(old: Path) -> None:
+    text = "第一页。Second."
+    for _ in range(2):  # the second time it is up to date already
+        with closing(Catalog(old)) as catalog:
+            row = catalog.collection("项目")
+            assert row == CollectionRow(3, "项目", "words", "abc", 48, "")
+            assert [(info.id, info.doc, info.chunks) for info in catalog.documents(3)] == [(7, "a.txt", 2)]
+            assert catalog.content(7) == ExtractedText(text, (Page(1, 0, 4), Page(2, 4, 11)), (Heading(0, 1, "页"),))
+            chunks = catalog.chunks([11, 12, 13])
+            assert {item: (chunk.text, chunk.page) for item, chunk in chunks.items()} == {
+                11: ("第一页。Se", 1), 12: ("Second.", 2),
+            }  # fmt: skip
+            assert [list(item.chunk_ids) for item in catalog.garbage(3)] == [[8, 9, 10]]
+            assert catalog.excerpt(7, 4, 11) == ("Second.", 2)
+            assert catalog.chunk_count(3) == 2
+            assert {item: found.spans for item, found in catalog.sentences([11, 12]).items()} == {
+                11: ((0, 6),), 12: ((4, 11),),
+            }  # fmt: skip
+            assert all(found.vectors is None for found in catalog.sentences([11, 12]).values())
+
+
+def test_documents_of_an_older_edition_are_outdated_until_they_are_replaced(old: Path) -> None:
+    with closing(Catalog(old)) as catalog:
+        row = catalog.collection("项目")
+        assert row is not None
+        [outdated] = catalog.outdated(3)
+        assert (outdated.document_id, outdated.doc, outdated.source, outdated.stamp) == (
+            7, "a.txt", "/docs/a.txt", "1:1",
+        )  # fmt: skip
+
+        new, _ = add(catalog, row, "a.txt", "第一页。Second.", replaces=7)
+
+        assert catalog.outdated(3) == []
+        assert [info.id for info in catalog.documents(3)] == [new]
+        assert new > 8
+        assert sorted(item.document_id for item in catalog.garbage(3)) == [5, 7]
+
+
+def test_an_upgrade_that_fails_changes_nothing(old: Path) -> None:
+    with closing(sqlite3.connect(old)) as db:
+        db.execute("ALTER TABLE chunks ADD COLUMN vectors BLOB")  # the last of the columns is there already
+
+    with pytest.raises(DataFolderError, match="duplicate column name"):
+        Catalog(old)
+
+    with closing(sqlite3.connect(old)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        columns = [row[1] for row in db.execute("PRAGMA table_info(documents)")]
+        assert "edition" not in columns
+        assert db.execute("SELECT count(*) FROM chunks").fetchone() == (3,)
+
+
+# sentences and what is measured
+
+
+def test_sentences_and_their_vectors_are_kept_with_their_chunk(catalog: Catalog, row: CollectionRow) -> None:
+    text = "One. Two. 三。"
+    parts = ((0, 4), (5, 9), (10, 12))
+    _, (first, second, plain) = catalog.add_pending(
+        row.id,
+        file("a.txt", text),
+        extracted(text),
+        [ChunkSpan(0, 9, sentences=parts[:2]), ChunkSpan(5, 12, sentences=parts[1:]), ChunkSpan(10, 12)],
+    )
+    vectors = np.array([[0.6, 0.8], [1.0, 0.0]], dtype=np.float32)
+
+    catalog.keep_vectors([(first, vectors)])
+
+    found = catalog.sentences([second, first, plain, 4711])
+    assert {item: one.spans for item, one in found.items()} == {
+        first: parts[:2], second: parts[1:], plain: ((10, 12),),
+    }  # fmt: skip
+    kept = found[first].vectors
+    assert kept is not None and kept.dtype == np.float32
+    assert kept == pytest.approx(vectors, abs=1e-3)
+    assert found[second].vectors is None and found[plain].vectors is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**40), st.integers(0, 2**40)), max_size=20))
+def test_spans_are_the_same_after_packing(parts: list[tuple[int, int]]) -> None:
+    assert unpacked(packed(parts)) == tuple(parts)
+    assert unpacked(None) == ()
+
+
+def test_an_excerpt_is_code_points_of_a_ready_document_with_its_page(catalog: Catalog, row: CollectionRow) -> None:
+    text = "Zero \0 byte, 𠮷, 中文😀 and\r\nline ends"
+    pages = (Page(1, 0, 14), Page(2, 14, len(text)))
+    document_id, _ = catalog.add_pending(row.id, file("a.txt", text), ExtractedText(text, pages), [])
+    assert catalog.excerpt(document_id, 0, 5) is None
+    catalog.make_ready(document_id)
+
+    for start in range(len(text)):
+        end = min(len(text), start + 7)
+        assert catalog.excerpt(document_id, start, end) == (text[start:end], 1 if start < 14 else 2)
+    catalog.remove_documents([document_id])
+    assert catalog.excerpt(document_id, 0, 5) is None
+
+
+def test_a_sample_is_spread_over_what_is_ready(catalog: Catalog, row: CollectionRow) -> None:
+    _, ids = add(catalog, row, "a.txt", "x" * 1000)
+    catalog.add_pending(row.id, file("b.txt", "b" * 25), extracted("b" * 25), spans("b" * 25, 10))
+    other = catalog.create_collection("other", "words", "abc", 48)
+    add(catalog, other, "c.txt", "c" * 50)
+
+    chosen = [chunk.id for chunk in catalog.sample(row.id, 10)]
+
+    assert catalog.chunk_count(row.id) == 100
+    assert chosen == [ids[index * 10] for index in range(10)]
+    assert [chunk.id for chunk in catalog.sample(row.id, 7)] == [chunk.id for chunk in catalog.sample(row.id, 7)]
+    assert {chunk.id for chunk in catalog.sample(row.id, 1000)} == set(ids)
+    assert catalog.sample(4711, 10) == [] and catalog.chunk_count(4711) == 0
+
+
+def test_what_is_measured_of_a_collection_is_kept(catalog: Catalog, row: CollectionRow) -> None:
+    catalog.calibrate(row.id, '{"size": 3}')
+
+    assert catalog.collection("default") == replace(row, calibration='{"size": 3}')
 
 
 # pending and ready

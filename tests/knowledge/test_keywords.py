@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from app.knowledge.keywords import KeywordIndex
-from app.text import terms
+from app.text import pairs, terms
 
 
 @pytest.fixture
@@ -23,29 +24,33 @@ def ids(index: KeywordIndex, question: str, k: int = 10) -> list[int]:
 
 
 def test_scores_are_bm25(index: KeywordIndex) -> None:
-    """Robertson's formula with k1 = 1.2 and b = 0.75; tantivy keeps lengths exactly up to 40 terms."""
+    """Robertson's formula with k1 = 1.2 and b = 0.75; tantivy keeps lengths exactly up to 40 terms.
+
+    That of pairs counts a part of that of words.
+    """
     texts = {1: "cat dog", 2: "cat cat bird fish", 3: "horse", 4: "dog bird horse cow pig cat"}
     for document, text in texts.items():
         index.add(document, [(document * 10, text)])
     index.remove([99])
 
-    bags = {document: Counter(terms(text)) for document, text in texts.items()}
-    mean = sum(bag.total() for bag in bags.values()) / len(bags)
-
-    def bm25(document: int, question: str) -> float:
+    def bm25(document: int, question: str, cut: Callable[[str], list[str]]) -> float:
+        bags = {document: Counter(cut(text)) for document, text in texts.items()}
+        mean = sum(bag.total() for bag in bags.values()) / len(bags)
         bag, score = bags[document], 0.0
-        for term in terms(question):
+        for term in cut(question):
             holding = sum(term in other for other in bags.values())
             idf = math.log(1 + (len(bags) - holding + 0.5) / (holding + 0.5))
             frequency = bag[term]
             score += idf * frequency * 2.2 / (frequency + 1.2 * (0.25 + 0.75 * bag.total() / mean))
         return score
 
-    found = dict(index.search("cats, a bird?", 10))
+    for question in ("cats, a bird?", "bird fish"):
+        found = dict(index.search(question, 10))
 
-    assert set(found) == {10, 20, 40}
-    for item, score in found.items():
-        assert score == pytest.approx(bm25(item // 10, "cats, a bird?"), rel=1e-4)
+        assert set(found) == {10, 20, 40} if "cat" in question else {20, 40}
+        for item, score in found.items():
+            wanted = bm25(item // 10, question, terms) + 0.45 * bm25(item // 10, question, pairs)
+            assert score == pytest.approx(wanted, rel=1e-4)
 
 
 def test_the_best_come_first_and_k_is_the_most(index: KeywordIndex) -> None:
@@ -78,11 +83,32 @@ def test_case_width_accents_and_endings_make_no_difference(index: KeywordIndex) 
         assert ids(index, question) == [1]
 
 
-@pytest.mark.parametrize("question", ["", " \n", "?!。", "the of and", "什么的", "unheard"])
+@pytest.mark.parametrize("question", ["", " \n", "?!。", "the of and", "的", "unheard"])
 def test_a_question_without_known_words_finds_nothing(index: KeywordIndex, question: str) -> None:
     index.add(1, [(1, "the engine of the product 的 什么")])
 
     assert index.search(question, 10) == []
+
+
+def test_characters_side_by_side_find_names_that_no_dictionary_knows(index: KeywordIndex) -> None:
+    index.add(1, [(1, "由顾鹭岑主持"), (2, "岑寂的鹭鸟，顾不上主持")])
+
+    assert ids(index, "顾鹭岑是谁？")[0] == 1
+    assert ids(index, "鹭岑") == [1]
+
+
+def test_words_side_by_side_count_for_more_than_words_apart(index: KeywordIndex) -> None:
+    index.add(1, [(1, "cells of blood, some of them red"), (2, "red blood and other cells of them")])
+
+    assert ids(index, "red blood") == [2, 1]
+
+
+def test_traditional_and_simplified_characters_find_each_other(index: KeywordIndex) -> None:
+    index.add(1, [(1, "顯存不足時減小上下文長度"), (2, "显存不足时减小上下文长度"), (3, "北京是中国的首都")])
+
+    for question in ("显存不足", "顯存不足"):
+        assert set(ids(index, question)) == {1, 2}
+        assert len({score for _, score in index.search(question, 2)}) == 1
 
 
 @pytest.mark.parametrize(
@@ -96,7 +122,8 @@ def test_a_question_is_words_and_never_a_query_language(index: KeywordIndex, que
 
 def test_an_empty_index_finds_nothing(index: KeywordIndex) -> None:
     assert index.search("engine", 10) == []
-    assert index.document_frequencies(["engin"]) == (0, {"engin": 0})
+    assert index.most(["engin"], ["engin_word"]) > 0
+    assert index.most([], []) == 0
     index.remove([1])
 
 
@@ -118,15 +145,31 @@ def test_adding_a_document_again_replaces_it(index: KeywordIndex) -> None:
     assert ids(index, "new") == [2]
 
 
-def test_frequencies_never_exceed_the_number_of_chunks(index: KeywordIndex) -> None:
-    """tantivy counts the terms of removed chunks until it merges; a share over one would turn relevance round."""
+@pytest.mark.parametrize("question", ["engine", "engine word1", "word2 engine 引擎名称", "engine engine", "名称"])
+def test_no_score_reaches_the_most(index: KeywordIndex, question: str) -> None:
+    """Also while tantivy still counts the terms of removed chunks; a share over one would turn relevance round."""
     for document in range(10):
-        index.add(document, [(document, f"engine word{document}")])
+        index.add(document, [(document, f"engine word{document} 引擎名称 " + "engine 名称 " * document * 5)])
+    index.add(10, [(10, "engine " * 5000), (11, question * 300)])
     for document in range(0, 10, 2):
         index.remove([document])
-        size, frequencies = index.document_frequencies(["engin", "nowher"])
-        assert frequencies["nowher"] == 0
-        assert 0 < frequencies["engin"] <= size == 10 - document // 2 - 1
+        hits = index.search(question, 20)
+        most = index.most(terms(question), pairs(question))
+
+        assert len(hits) > 1
+        assert all(0 < score < most for _, score in hits)
+
+
+def test_a_rare_word_adds_more_to_the_most_than_a_common_one_and_a_pair_less_than_a_word(index: KeywordIndex) -> None:
+    for document in range(10):
+        index.add(document, [(document, "common words" if document else "common words, one rare")])
+
+    common, rare, unknown = (index.most([word], []) for word in ("common", "rare", "nowher"))
+
+    assert 0 < common < rare < unknown
+    assert index.most(["rare", "rare"], []) == pytest.approx(2 * rare)
+    assert index.most([], ["one_rare"]) == pytest.approx(0.45 * rare)
+    assert index.most(["common"], ["one_rare"]) == pytest.approx(common + 0.45 * rare)
 
 
 def test_everything_is_there_after_opening_it_again(tmp_path: Path) -> None:

@@ -72,8 +72,54 @@ def test_headings_around_code_and_front_matter() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.log"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_headings_of_wiki_markup(name: str, newline: str) -> None:
+    lines = [
+        "before", "= Robert Boulter =", "text", " == Career == ", "= = = 2002 [[–]] 2004 = = =", "more", "== 早年 ==",
+        "====== six ======", "end",
+    ]  # fmt: skip
+    source = newline.join(lines)
+
+    extracted = read_bytes(name, source.encode())
+
+    assert extracted.text == source
+    assert [(heading.level, heading.title) for heading in extracted.headings] == [
+        (1, "Robert Boulter"),
+        (2, "Career"),
+        (3, "2002 [[–]] 2004"),
+        (2, "早年"),
+        (6, "six"),
+    ]
+    starts = [source[heading.start :].split(newline)[0] for heading in extracted.headings]
+    assert starts == [line for line in lines if "=" in line]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a = b", "== one =", "= two ==", "==no blank==", "== ==", "=", "====", "==== ====", "= a = b =", "x == y ==",
+        "======= seven =======", "== not closed", "a == b == c", "== title == rest",
+    ],
+)  # fmt: skip
+def test_what_is_no_heading_of_wiki_markup(line: str) -> None:
+    for text in (line, f"before\n\n{line}\nafter"):
+        assert read_bytes("a.txt", text.encode()).headings == ()
+
+
+def test_wiki_markup_in_code_is_none() -> None:
+    assert titles("```\n== code ==\n```\n== One ==") == [(2, "One")]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("mark", ["=", "= ", " =", "= a ", "=\t", "== x ==\n", " "])
+def test_long_lines_of_wiki_marks_are_read_in_time(mark: str) -> None:
+    source = "= " + mark * 200_000 + "x\n" + mark * 200_000 + "x ="
+    assert read_bytes("a.txt", source.encode()).text == source
+
+
 MARKS = st.sampled_from(
-    ["#", "##", " ", "\n", "\r\n", "\r", "---", "===", "```", "~~~", "title", "中文", "- ", "> ", "\t"]
+    ["#", "##", "== a ==", "=", " ", "\n", "\r\n", "\r", "---", "===", "```", "~~~", "title", "中文", "- ", "> ", "\t"]
 )
 
 

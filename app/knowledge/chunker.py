@@ -76,11 +76,13 @@ def _fitting(text: str, start: int, end: int, target: int, overlap: int, fits: F
     whole = fits([text[units[0][0] : units[-1][1]] for units in pieces])
     done, finer = start, False
     for units, fit in zip(pieces, whole, strict=True):
+        if (finer or not fit) and units[0][0] < done:
+            units = [unit for unit in units if unit[0] >= done]
+            fit = fits([text[units[0][0] : units[-1][1]]])[0]
         if fit or target == 1:
-            yield [unit for unit in units if unit[0] >= done or not finer]
+            yield units
         else:
-            begin = max(done, units[0][0])
-            yield from _fitting(text, begin, units[-1][1], max(1, target // 2), overlap // 2, fits)
+            yield from _fitting(text, units[0][0], units[-1][1], max(1, target // 2), overlap // 2, fits)
         done, finer = units[-1][1], not fit
 
 

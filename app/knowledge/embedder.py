@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -79,8 +80,8 @@ class Embedder:
     def fits(self, texts: Sequence[str], share: float = 1.0) -> list[bool]:
         """Whether the model reads each document text to its end, within ``share`` of its window."""
         model = self._load()
-        window = model.max_seq_length
-        if not window or not texts or all(len(text) < window * share // 4 for text in texts):
+        window = model.max_seq_length or math.inf  # static models know none, and have another tokenizer
+        if math.isinf(window) or all(len(text) < window * share // 4 for text in texts):
             return [True] * len(texts)
         prompt = model.prompts.get(_prompt(model, _DOCUMENT_PROMPTS) or "") or ""
         with self._lock:

@@ -53,11 +53,10 @@ def test_between_two_lengths_it_is_in_proportion() -> None:
     assert calibration.by_chance(15) == pytest.approx(0.15)
 
 
-def write(folder: Path, count: int, *, same: bool = False) -> None:
+def write(folder: Path, count: int) -> None:
     for number in range(count):
         english, chinese = SUBJECTS[number % len(SUBJECTS)], CHINESE[number % len(CHINESE)]
-        numbers = [0 if same else number * 97 + step for step in range(24)]
-        text = "".join(f"The {english} has {step} rooms, and {english} {one}. " for step, one in enumerate(numbers))
+        text = "".join(f"The {english} has {step} rooms, and {english} {number * 97 + step}. " for step in range(24))
         (folder / f"{number}.txt").write_text(f"{text}\n\n{chinese}有{number}个房间，{chinese}很大。", encoding="utf-8")
 
 
@@ -98,12 +97,26 @@ def test_it_is_measured_anew_only_where_much_has_changed(
 def test_another_collection_does_not_count(filled: Collection, knowledge: Knowledge, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    write(other, 5, same=True)
+    write(other, 5)
 
     knowledge.ingest([other], "other")
 
     assert calibrate(filled.catalog, filled.keywords, filled.row.id) == filled.calibration
-    assert knowledge.collection("other").calibration.overlap > filled.calibration.overlap
+
+
+def test_overlap_is_what_documents_have_in_common(knowledge: Knowledge, tmp_path: Path) -> None:
+    """In each document other words, or the same in every two."""
+    found = {}
+    for name, shared in (("apart", 1), ("alike", 2)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for number in range(8):
+            text = "kettle{0} stove{0} kitchen{0} cook{0} pan{0} lid{0} salt{0}".format(f"x{number // shared}")
+            (folder / f"{number}.txt").write_text(f"{text} unique{number}")
+        knowledge.ingest([folder], name)
+        found[name] = knowledge.collection(name).calibration.overlap
+
+    assert found["apart"] == 0 < 0.2 < found["alike"]
 
 
 def test_of_an_empty_collection_nothing_is_known(knowledge: Knowledge, folder: Path) -> None:

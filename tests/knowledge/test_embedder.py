@@ -168,6 +168,27 @@ def test_a_static_model_has_no_config_and_is_found_by_its_short_name(tmp_path: P
 
     assert model.embed(["the engine"]).shape == (1, 64)
     assert model.fingerprint.name == "static-words"
+    assert model.fits(["engine " * 100_000, ""]) == [True, True]  # it has no window
+    assert np.array_equal(model.embed_questions(["the engine"]), model.embed(["the engine"]))
+
+
+def test_a_prompt_takes_its_place_in_the_window(embedder: Embedder, tmp_path: Path) -> None:
+    prompts = {"document": "word " * 50}
+    model = Embedder(str(models.packaged_copy(tmp_path / "prompted", prompts)))
+    length = embedder._load().max_seq_length - 2
+    texts = ["word " * (length - 50), "word " * (length - 49), "word " * length, "word " * (length + 1)]
+
+    assert model.fits(texts) == [True, False, False, False]
+    assert embedder.fits(texts) == [True, True, True, False]
+
+
+def test_of_a_long_question_the_beginning_is_embedded(embedder: Embedder) -> None:
+    question = "How do I switch the engine? " * 300
+
+    [long] = embedder.embed_questions([question])
+
+    assert long == pytest.approx(embedder.embed_questions(["How do I switch the engine? " * 20])[0], abs=0.2)
+    assert embedder.embed_questions(["", question]).shape == (2, 384)
 
 
 # what cannot be loaded

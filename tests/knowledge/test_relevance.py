@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.knowledge.calibration import LENGTHS, Calibration
-from app.knowledge.relevance import Scale, as_score, is_relevant, scores
+from app.knowledge.relevance import _ENOUGH, _MEANING, Scale, as_score, is_relevant, scores
 from app.knowledge.understanding import Understanding
 
 unit = st.floats(0, 1)
@@ -39,7 +39,7 @@ def test_relevance_grows_with_both_and_is_never_negative(
 def test_what_does_not_understand_a_language_has_no_say_in_it() -> None:
     scale = Scale(Calibration(), Understanding(0.0, 0.1, 0.5))
 
-    assert scale.relevance(0.9, 0.3, 4) == scale.relevance(-0.9, 0.3, 4) > 1
+    assert scale.relevance(0.9, 0.4, 4) == scale.relevance(-0.9, 0.4, 4) > 1
     assert scale.relevance(1.0, 0.0, 4) == 0
 
 
@@ -52,7 +52,7 @@ def test_meaning_is_told_from_what_unrelated_sentences_have_in_common() -> None:
 
     assert apart.meaning(0.1) == 0 and apart.meaning(0.5) == pytest.approx(1)
     assert alike.meaning(0.5) == 0 and alike.meaning(0.9) == pytest.approx(1)
-    assert apart.relevance(0.5, 0.0, 4) == pytest.approx(1) and alike.relevance(0.5, 0.0, 4) == 0
+    assert apart.relevance(0.5, 0.0, 4) == pytest.approx(_MEANING) and alike.relevance(0.5, 0.0, 4) == 0
 
 
 def test_where_too_little_is_measured_the_test_of_understanding_stands_in() -> None:
@@ -84,15 +84,20 @@ def test_words_alone_must_reach_more_where_chance_or_other_documents_reach_much(
     }
     found = {name: Scale(measured, understanding).relevance(0.0, 0.2, 5) for name, measured in border.items()}
 
-    assert found["nothing measured"] == found["nothing by chance"] == found["often in others"] == pytest.approx(0.8)
-    assert found["in others"] > found["by chance"] > 1
+    assert (
+        found["nothing measured"]
+        == found["nothing by chance"]
+        == found["often in others"]
+        == pytest.approx(0.2 / _ENOUGH)
+    )
+    assert min(found["in others"], found["by chance"]) > found["nothing measured"]
 
 
 @given(scales, unit, numbers)
-def test_no_border_asks_for_more_than_a_quarter_of_the_words(scale: Scale, similarity: float, words: int) -> None:
+def test_no_border_asks_for_more_than_enough_of_the_words(scale: Scale, similarity: float, words: int) -> None:
     deaf = replace(scale, understanding=replace(scale.understanding, trust=0.0))
 
-    assert is_relevant(deaf.relevance(similarity, 0.25, words), 0.5)
+    assert is_relevant(deaf.relevance(similarity, _ENOUGH, words), 0.5)
 
 
 @given(st.floats(0, 2))

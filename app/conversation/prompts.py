@@ -22,6 +22,11 @@ _REFUSAL: dict[Language, str] = {
     "zh": "文档中没有找到这个问题的答案。",
 }
 
+_SMALL_TALK: dict[Language, str] = {
+    "en": "Hello! Ask me something about your documents.",
+    "zh": "你好！请问一个关于文档内容的问题吧。",
+}
+
 _ANSWER: dict[Language, str] = {
     "en": """You answer questions about the user's documents. Rules:
 1. Use only the numbered passages in the user's last message. Do not add knowledge of your own.
@@ -65,9 +70,14 @@ def refusal(language: Language) -> str:
     return _REFUSAL[language]
 
 
+def small_talk(language: Language) -> str:
+    """What whoever says hello, or thanks, is told."""
+    return _SMALL_TALK[language]
+
+
 def is_refusal(text: str) -> bool:
-    """Whether ``text`` is the refusal, in either language, and nothing else."""
-    return one_line(text) in _REFUSAL.values()
+    """Whether ``text`` is the refusal or the reply to small talk, in either language, and nothing else."""
+    return one_line(text) in (*_REFUSAL.values(), *_SMALL_TALK.values())
 
 
 def instructions(language: Language) -> str:

@@ -14,7 +14,7 @@ from app.conversation import rewrite
 from app.conversation.citations import cite, without_markers
 from app.conversation.context import Fitting, fits
 from app.conversation.passages import as_passages
-from app.conversation.prompts import chat_messages, instructions, is_refusal, messages, refusal
+from app.conversation.prompts import chat_messages, instructions, is_refusal, messages, refusal, small_talk
 from app.conversation.request import Request, Writer
 from app.conversation.thinking import ThinkFilter
 from app.conversation.turns import answered, language_of, questions
@@ -28,6 +28,7 @@ from app.errors import (
     OutOfMemory,
 )
 from app.schema import Answer, Message, Passage, RouteTry, Timings
+from app.small_talk import is_small_talk
 from app.text import estimate_tokens
 
 if TYPE_CHECKING:
@@ -95,6 +96,10 @@ class Writing:
     def _pieces(self) -> Generator[str]:
         self._began = perf_counter()
         if self._request.retriever is not None:
+            if is_small_talk(self._request.question):
+                self.refused = True
+                yield small_talk(self._language)
+                return
             self.query = self._rewritten()
             if told := self._found(self._request.retriever().invoke(self.query)):
                 yield told
@@ -116,6 +121,10 @@ class Writing:
     async def _apieces(self) -> AsyncGenerator[str]:
         self._began = perf_counter()
         if self._request.retriever is not None:
+            if is_small_talk(self._request.question):
+                self.refused = True
+                yield small_talk(self._language)
+                return
             self.query = await self._arewritten()
             retriever = await asyncio.to_thread(self._request.retriever)
             if told := self._found(await retriever.ainvoke(self.query)):

@@ -24,11 +24,11 @@ LONG = 400
 """A sentence of more characters than this is cut at its line breaks: it is a table without full stops."""
 
 K1, B = 1.2, 0.1
-NEIGHBOUR, HEADING, ASKED = 0.4, 0.3, 0.8  # share of a word's weight that its surroundings lend a sentence
+NEIGHBOUR, HEADING, ASKED = 0.6, 0.6, 0.8  # share of a word's weight that its surroundings lend a sentence
 PAIR = 0.2  # extra weight of two question words that stand side by side
 NUMBER = 0.2  # share of the question's weight for a number where it asks for one
-RANK = 0.1  # how much each place down the ranking of passages costs
-CLOSE, GAIN, LEAST = 0.5, 0.1, 0.2  # see _choose
+RANK = 0.2  # how much each place down the ranking of passages costs
+CLOSE, GAIN, LEAST = 0.3, 0.1, 0.2  # see _choose
 GOOD = 0.3  # share of the question's weight that makes a sentence good
 TITLE = 0.5  # what a line that looks like a title keeps of its score
 TITLE_WORDS = 6

@@ -72,11 +72,14 @@ class Calibration:
 
 def calibrate(catalog: Catalog, keywords: KeywordIndex, collection_id: int) -> Calibration:
     """Measure a collection; takes a second or two, whatever its size."""
-    sample = catalog.sample(collection_id, _CHUNKS)
+    ids = catalog.chunk_ids(collection_id)
+    step = max(1.0, len(ids) / _CHUNKS)
+    spread = [ids[int(index * step)] for index in range(min(_CHUNKS, len(ids)))]
+    sample = list(catalog.chunks(spread).values())
     lot = random.Random(0)
     unrelated, related = _likeness(catalog, sample, lot)
     return Calibration(
-        size=catalog.chunk_count(collection_id),
+        size=len(ids),
         unrelated=unrelated,
         related=related,
         overlap=_overlap(catalog, keywords, sample, lot),

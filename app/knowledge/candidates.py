@@ -53,9 +53,11 @@ def find(collection: Collection, question: str, k: int) -> Candidates:
     scale = Scale(collection.calibration, understanding)
     most = collection.keywords.most(words, couples) or 1.0
 
+    elsewhere = _third_document(keywords, chunks)
+
     def relevance_of(item: int) -> float:
         similarity = alike.get(item, dense.get(item, 0.0))
-        return scale.relevance(similarity, keywords.get(item, 0.0) / most, len(words))
+        return scale.relevance(similarity, keywords.get(item, 0.0) / most, elsewhere / most, len(words))
 
     relevance = max(map(relevance_of, chunks), default=0.0)
     beside = _neighbours(collection, chunks, scores, k)
@@ -67,6 +69,16 @@ def find(collection: Collection, question: str, k: int) -> Candidates:
         scores=dict.fromkeys(beside, floor) | scores,
         relevance=relevance,
     )
+
+
+def _third_document(keywords: Mapping[int, float], chunks: Mapping[int, Chunk]) -> float:
+    """The best keyword score in the third best document; 0 where fewer have any."""
+    best: dict[int, float] = {}
+    for item, score in keywords.items():
+        if item in chunks:
+            document = chunks[item].document_id
+            best[document] = max(score, best.get(document, 0.0))
+    return sorted(best.values(), reverse=True)[2] if len(best) > 2 else 0.0
 
 
 def _neighbours(

@@ -146,16 +146,21 @@ class Catalog:
                     datetime.now(UTC).isoformat(timespec="seconds"), EDITION,
                 ),
             ).fetchone()[0]  # fmt: skip
-            chunk_ids = [
-                db.execute(
-                    'INSERT INTO chunks (document_id, start, "end", page, heading, text, sentences)'
-                    " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
-                    (document_id, span.start, span.end, span.page, span.heading, words, packed(span.sentences)),
-                ).fetchone()[0]
-                for span in spans
-                for words in [content.text[span.start : span.end]]
-            ]
+            chunk_ids = self._add_chunks(db, document_id, content, spans)
         return document_id, chunk_ids
+
+    def _add_chunks(
+        self, db: sqlite3.Connection, document_id: int, content: ExtractedText, spans: Sequence[ChunkSpan]
+    ) -> list[int]:
+        return [
+            db.execute(
+                'INSERT INTO chunks (document_id, start, "end", page, heading, text, sentences)'
+                " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                (document_id, span.start, span.end, span.page, span.heading, words, packed(span.sentences)),
+            ).fetchone()[0]
+            for span in spans
+            for words in [content.text[span.start : span.end]]
+        ]
 
     def keep_vectors(self, vectors: Iterable[tuple[int, NDArray[np.float32]]]) -> None:
         """The vectors of chunks' sentences, one row for each: (chunk id, (sentences, dimension))."""
@@ -172,6 +177,18 @@ class Catalog:
                 self._discard(db, replaces)
             db.execute("UPDATE documents SET state = 'ready' WHERE id = ?", (document_id,))
         self._give_space_back()
+
+    def recut(self, document_id: int, content: ExtractedText, spans: Sequence[ChunkSpan]) -> list[int]:
+        """Other chunks for a ready document, their ids in order; what the indexes hold of the old ones is garbage."""
+        with self._transaction() as db:
+            self._discard_chunks(db, document_id)
+            db.execute("DELETE FROM chunks WHERE document_id = ?", (document_id,))
+            return self._add_chunks(db, document_id, content, spans)
+
+    def up_to_date(self, document_id: int) -> None:
+        """The chunks of a document, and all indexes of them, are of this edition."""
+        with self._transaction() as db:
+            db.execute("UPDATE documents SET edition = ? WHERE id = ?", (EDITION, document_id))
 
     def touch(self, document_id: int, source: str, size: int, stamp: str) -> None:
         """The file was written again with the same content, or moved to ``source``."""
@@ -192,13 +209,16 @@ class Catalog:
         self.remove_documents([row["id"] for row in self._rows("SELECT id FROM documents WHERE state = 'pending'")])
 
     def _discard(self, db: sqlite3.Connection, document_id: int) -> None:
+        self._discard_chunks(db, document_id)
+        db.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+
+    def _discard_chunks(self, db: sqlite3.Connection, document_id: int) -> None:
         db.execute(
             "INSERT INTO garbage SELECT documents.id, collection_id, min(chunks.id), max(chunks.id)"
             " FROM documents LEFT JOIN chunks ON document_id = documents.id WHERE documents.id = ?"
             " GROUP BY documents.id",
             (document_id,),
         )
-        db.execute("DELETE FROM documents WHERE id = ?", (document_id,))
 
     def _give_space_back(self) -> None:
         with self._lock:
@@ -263,25 +283,14 @@ class Catalog:
         index = bisect.bisect_right([page["start"] for page in pages], start) - 1
         return words, pages[max(index, 0)]["number"] if pages else None
 
-    def sample(self, collection_id: int, size: int) -> list[Chunk]:
-        """About evenly spread chunks of a collection, the same ones as long as it does not change."""
+    def chunk_ids(self, collection_id: int) -> list[int]:
+        """All chunks of a collection that can answer, in their order."""
         rows = self._rows(
             "SELECT chunks.id FROM chunks JOIN documents ON documents.id = document_id"
             " WHERE collection_id = ? AND state = 'ready' ORDER BY chunks.id",
             collection_id,
         )
-        step = max(1.0, len(rows) / size)
-        chosen = [rows[int(index * step)]["id"] for index in range(min(size, len(rows)))]
-        return list(self.chunks(chosen).values())
-
-    def chunk_count(self, collection_id: int) -> int:
-        """How many chunks of a collection can answer."""
-        rows = self._rows(
-            "SELECT count(*) FROM chunks JOIN documents ON documents.id = document_id"
-            " WHERE collection_id = ? AND state = 'ready'",
-            collection_id,
-        )
-        return int(rows[0][0])
+        return [row["id"] for row in rows]
 
     def content(self, document_id: int) -> ExtractedText | None:
         """The text of a ready document with its pages and headings."""

@@ -80,12 +80,8 @@ class Collection:
         noise. ``on_chunks`` hears how many chunks are done; what it raises ends the work and leaves nothing behind.
         """
         document_id, chunk_ids = self.catalog.add_pending(self.row.id, file, content, spans)
-        chunks = list(zip(chunk_ids, spans, strict=True))
         try:
-            for first in range(0, len(chunks), _EMBED_AT_ONCE):
-                on_chunks(first)
-                self._embed(file.doc, content.text, chunks[first : first + _EMBED_AT_ONCE])
-            self.keywords.add(document_id, [(item, _titled(file.doc, content.text, span)) for item, span in chunks])
+            self._index(document_id, file.doc, content.text, list(zip(chunk_ids, spans, strict=True)), on_chunks)
             self.catalog.make_ready(document_id, replaces)
         except BaseException:
             self._undo()
@@ -93,6 +89,27 @@ class Collection:
         if replaces is not None:
             self.sweep()
         return document_id
+
+    def recut(self, file: SourceFile, content: ExtractedText, spans: Sequence[ChunkSpan]) -> None:
+        """Other chunks for a ready document, which keeps its id; stopped in the midst, it is begun again."""
+        self.sweep()  # of what it left when it was stopped: the catalog lists a document's garbage once
+        chunk_ids = self.catalog.recut(file.document_id, content, spans)
+        self.sweep()
+        self._index(file.document_id, file.doc, content.text, list(zip(chunk_ids, spans, strict=True)))
+        self.catalog.up_to_date(file.document_id)
+
+    def _index(
+        self,
+        document_id: int,
+        doc: str,
+        text: str,
+        chunks: Sequence[tuple[int, ChunkSpan]],
+        on_chunks: Callable[[int], None] = lambda done: None,
+    ) -> None:
+        for first in range(0, len(chunks), _EMBED_AT_ONCE):
+            on_chunks(first)
+            self._embed(doc, text, chunks[first : first + _EMBED_AT_ONCE])
+        self.keywords.add(document_id, [(item, _titled(doc, text, span)) for item, span in chunks])
 
     def _embed(self, doc: str, text: str, chunks: Sequence[tuple[int, ChunkSpan]]) -> None:
         """The vectors of chunks, and of each of their sentences."""
@@ -117,7 +134,7 @@ class Collection:
 
     def calibrate(self) -> None:
         """Measure the texts anew where the collection has changed much since the last time."""
-        size, before = self.catalog.chunk_count(self.row.id), self.calibration.size
+        size, before = len(self.catalog.chunk_ids(self.row.id)), self.calibration.size
         if abs(size - before) > _CHANGED * before:
             self.calibration = calibrate(self.catalog, self.keywords, self.row.id)
             self.catalog.calibrate(self.row.id, self.calibration.to_json())

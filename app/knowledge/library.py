@@ -22,6 +22,7 @@ from app.knowledge.records import SourceFile
 from app.knowledge.reranker import Reranker
 from app.knowledge.sentence_models import Allowed
 from app.knowledge.understanding import Understanding, understanding
+from app.knowledge.upgrade import upgrade
 from app.knowledge.vectors import VectorIndex, open_client
 from app.schema import DocumentInfo, ExtractedText, IngestReport, OnProgress
 from app.text import Language
@@ -118,7 +119,9 @@ class Knowledge:
                 f"There is no file or folder {printable(str(missing))}.", "Check the path; nothing was changed."
             )
         with self._writing:
-            return ingest(self.collection(name, create=True), paths, on_progress=on_progress, skip=self.folder)
+            collection = self.collection(name, create=True)
+            upgrade(collection)
+            return ingest(collection, paths, on_progress=on_progress, skip=self.folder)
 
     def documents(self, name: str | None = None) -> list[DocumentInfo]:
         """The documents of a collection; none where the default collection was never made."""
@@ -157,6 +160,9 @@ class Knowledge:
 
         collection = self.collection(name)
         collection.check_embedder()
+        if self._catalog.outdated(collection.row.id):
+            with self._writing:
+                upgrade(collection)
         return HybridRetriever(collection=collection, strictness=self.settings.strictness, reranker=self.reranker)
 
     def understanding(self, language: Language) -> Understanding:

@@ -1,9 +1,10 @@
 """Whether a passage is about a question, on one scale for every collection, embedding model and language.
 
 Meaning counts from what unrelated sentences of the collection have in common (0) to what neighbours have (1). Words
-count as a share of the best keyword score that the question could get. At 1 on the resulting scale there is the
-border: on questions asked of collections that hold their answer and of others, it let about one foreign question in
-twenty through and refused one right one in a hundred (docs/log.md).
+count as a share of the best keyword score that the question could get, and by how far that share is above what the
+third best document reaches: what several documents have is no sign that one of them answers. At 1 on the resulting
+scale there is the border: on questions asked of collections that hold their answer and of others, it let about one
+foreign question in twenty through and refused one right one in a hundred (docs/log.md).
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from math import exp
 from app.knowledge.calibration import Calibration
 from app.knowledge.understanding import Understanding
 
-_MEANING, _WORDS = 0.9, 2.7  # what meaning and the keywords' share count
-# Where meaning tells nothing: how far above chance the keywords' share must be, and the most that is asked of it.
+_MEANING, _WORDS = 0.88, 4.4  # what meaning and the keywords' evidence count
+# Where meaning tells nothing: how far above chance the keywords' evidence must be, and the most that is asked of it.
 _OVER_CHANCE = 0.75
-_OVER_OVERLAP = 1.0
-_ENOUGH = 0.31
+_OVER_OVERLAP = 0.7
+_ENOUGH = 0.22
 _NEIGHBOURS = 1.25  # how much nearer a neighbouring sentence is than the answer to a question
 
 
@@ -38,17 +39,19 @@ class Scale:
             low, high = known.unrelated, known.unrelated + _NEIGHBOURS * (known.related - known.unrelated)
         return max(0.0, (similarity - low) / max(high - low, 0.05))
 
-    def relevance(self, similarity: float, share: float, words: int) -> float:
+    def relevance(self, similarity: float, share: float, elsewhere: float, words: int) -> float:
         """From 0 upwards, 1 is the border.
 
         Args:
             similarity: the best cosine of the question with a sentence of the passage.
-            share: of the best keyword score that the question could get.
+            share: of the best keyword score that the question could get, the passage's and
+            elsewhere: the third best document's.
             words: of the question.
         """
         trust = self.understanding.trust
-        by_words = share / self._border(words)
-        return trust * (_MEANING * self.meaning(similarity) + _WORDS * share) + (1 - trust) * by_words
+        evidence = (share + max(0.0, share - elsewhere)) / 2
+        by_words = evidence / self._border(words)
+        return trust * (_MEANING * self.meaning(similarity) + _WORDS * evidence) + (1 - trust) * by_words
 
     def _border(self, words: int) -> float:
         chance = _OVER_CHANCE * self.calibration.by_chance(words)

@@ -70,7 +70,7 @@ def filled(knowledge: Knowledge, folder: Path) -> Collection:
 def test_a_collection_is_measured_after_ingestion_and_the_same_each_time(filled: Collection, open_again: Open) -> None:
     measured = filled.calibration
 
-    assert measured.size == filled.catalog.chunk_count(filled.row.id) > 10
+    assert measured.size == len(filled.catalog.chunk_ids(filled.row.id)) > 10
     assert measured.unrelated is not None and measured.related is not None
     assert 0 < measured.unrelated < measured.related <= 1.001
     assert 0 < measured.overlap < 1
@@ -91,7 +91,7 @@ def test_it_is_measured_anew_only_where_much_has_changed(
     write(folder, 20)
     knowledge.ingest([folder])
     assert filled.calibration != measured
-    assert filled.calibration.size == filled.catalog.chunk_count(filled.row.id)
+    assert filled.calibration.size == len(filled.catalog.chunk_ids(filled.row.id))
 
 
 def test_another_collection_does_not_count(filled: Collection, knowledge: Knowledge, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_all_that_an_older_catalog_holds_stays(old: Path) -> None:
             }  # fmt: skip
             assert [list(item.chunk_ids) for item in catalog.garbage(3)] == [[8, 9, 10]]
             assert catalog.excerpt(7, 4, 11) == ("Second.", 2)
-            assert catalog.chunk_count(3) == 2
+            assert catalog.chunk_ids(3) == [11, 12]
             assert {item: found.spans for item, found in catalog.sentences([11, 12]).items()} == {
                 11: ((0, 6),), 12: ((4, 11),),
             }  # fmt: skip
@@ -223,19 +223,31 @@ def test_an_excerpt_is_code_points_of_a_ready_document_with_its_page(catalog: Ca
     assert catalog.excerpt(document_id, 0, 5) is None
 
 
-def test_a_sample_is_spread_over_what_is_ready(catalog: Catalog, row: CollectionRow) -> None:
-    _, ids = add(catalog, row, "a.txt", "x" * 1000)
+def test_the_chunks_of_a_collection_are_those_that_can_answer(catalog: Catalog, row: CollectionRow) -> None:
+    _, ids = add(catalog, row, "a.txt", "x" * 100)
     catalog.add_pending(row.id, file("b.txt", "b" * 25), extracted("b" * 25), spans("b" * 25, 10))
     other = catalog.create_collection("other", "words", "abc", 48)
     add(catalog, other, "c.txt", "c" * 50)
+    _, more = add(catalog, row, "d.txt", "d" * 5)
 
-    chosen = [chunk.id for chunk in catalog.sample(row.id, 10)]
+    assert catalog.chunk_ids(row.id) == [*ids, *more]
+    assert catalog.chunk_ids(4711) == []
 
-    assert catalog.chunk_count(row.id) == 100
-    assert chosen == [ids[index * 10] for index in range(10)]
-    assert [chunk.id for chunk in catalog.sample(row.id, 7)] == [chunk.id for chunk in catalog.sample(row.id, 7)]
-    assert {chunk.id for chunk in catalog.sample(row.id, 1000)} == set(ids)
-    assert catalog.sample(4711, 10) == [] and catalog.chunk_count(4711) == 0
+
+def test_a_document_that_is_cut_anew_keeps_its_id_and_is_up_to_date_at_the_end(old: Path) -> None:
+    with closing(Catalog(old)) as catalog:
+        content = catalog.content(7)
+        assert content is not None
+
+        ids = catalog.recut(7, content, [ChunkSpan(0, 4, 1, "页", ((0, 4),)), ChunkSpan(4, 11, 2, "页", ((4, 11),))])
+
+        assert [chunk.text for chunk in catalog.chunks(ids).values()] == ["第一页。", "Second."]
+        assert catalog.chunk_ids(3) == ids and not {11, 12} & set(ids)
+        assert [(item.document_id, list(item.chunk_ids)) for item in catalog.garbage(3)][1] == (7, [11, 12])
+        assert [file.document_id for file in catalog.outdated(3)] == [7]
+        catalog.up_to_date(7)
+        assert catalog.outdated(3) == []
+        assert catalog.content(7) == content
 
 
 def test_what_is_measured_of_a_collection_is_kept(catalog: Catalog, row: CollectionRow) -> None:

@@ -26,21 +26,29 @@ scales = st.builds(Scale, calibrations, st.builds(Understanding, trusts, unit, u
 numbers = st.integers(0, 40)
 
 
-@given(scales, cosines, cosines, unit, unit, numbers)
+@given(scales, cosines, cosines, unit, unit, unit, numbers)
 def test_relevance_grows_with_both_and_is_never_negative(
-    scale: Scale, similarity: float, more: float, share: float, further: float, words: int
+    scale: Scale, similarity: float, more: float, share: float, further: float, elsewhere: float, words: int
 ) -> None:
-    plain = scale.relevance(similarity, share, words)
+    plain = scale.relevance(similarity, share, elsewhere, words)
 
-    assert scale.relevance(max(similarity, more), share, words) >= plain >= 0
-    assert scale.relevance(similarity, max(share, further), words) >= plain
+    assert scale.relevance(max(similarity, more), share, elsewhere, words) >= plain >= 0
+    assert scale.relevance(similarity, max(share, further), elsewhere, words) >= plain
+    assert scale.relevance(similarity, share, min(elsewhere, further), words) >= plain
+
+
+def test_what_several_documents_have_counts_half() -> None:
+    scale = Scale(Calibration(), Understanding(0.5, 0.1, 0.5))
+
+    alone, shared, more = (scale.relevance(0.0, 0.4, elsewhere, 4) for elsewhere in (0.0, 0.4, 0.9))
+    assert alone == pytest.approx(2 * shared) and shared == more
 
 
 def test_what_does_not_understand_a_language_has_no_say_in_it() -> None:
     scale = Scale(Calibration(), Understanding(0.0, 0.1, 0.5))
 
-    assert scale.relevance(0.9, 0.4, 4) == scale.relevance(-0.9, 0.4, 4) > 1
-    assert scale.relevance(1.0, 0.0, 4) == 0
+    assert scale.relevance(0.9, 0.4, 0.0, 4) == scale.relevance(-0.9, 0.4, 0.0, 4) > 1
+    assert scale.relevance(1.0, 0.0, 0.0, 4) == 0
 
 
 def test_meaning_is_told_from_what_unrelated_sentences_have_in_common() -> None:
@@ -52,7 +60,7 @@ def test_meaning_is_told_from_what_unrelated_sentences_have_in_common() -> None:
 
     assert apart.meaning(0.1) == 0 and apart.meaning(0.5) == pytest.approx(1)
     assert alike.meaning(0.5) == 0 and alike.meaning(0.9) == pytest.approx(1)
-    assert apart.relevance(0.5, 0.0, 4) == pytest.approx(_MEANING) and alike.relevance(0.5, 0.0, 4) == 0
+    assert apart.relevance(0.5, 0.0, 0.0, 4) == pytest.approx(_MEANING) and alike.relevance(0.5, 0.0, 0.0, 4) == 0
 
 
 def test_where_too_little_is_measured_the_test_of_understanding_stands_in() -> None:
@@ -78,17 +86,17 @@ def test_words_alone_must_reach_more_where_chance_or_other_documents_reach_much(
     border = {
         "nothing measured": Calibration(),
         "nothing by chance": nothing,
-        "by chance": replace(nothing, chance=(0.2,) * len(LENGTHS)),
-        "in others": replace(nothing, overlap=0.2),
+        "by chance": replace(nothing, chance=(0.1,) * len(LENGTHS)),
+        "in others": replace(nothing, overlap=0.1),
         "often in others": replace(nothing, overlap=0.9),
     }
-    found = {name: Scale(measured, understanding).relevance(0.0, 0.2, 5) for name, measured in border.items()}
+    found = {name: Scale(measured, understanding).relevance(0.0, 0.1, 0.0, 5) for name, measured in border.items()}
 
     assert (
         found["nothing measured"]
         == found["nothing by chance"]
         == found["often in others"]
-        == pytest.approx(0.2 / _ENOUGH)
+        == pytest.approx(0.1 / _ENOUGH)
     )
     assert min(found["in others"], found["by chance"]) > found["nothing measured"]
 
@@ -97,7 +105,7 @@ def test_words_alone_must_reach_more_where_chance_or_other_documents_reach_much(
 def test_no_border_asks_for_more_than_enough_of_the_words(scale: Scale, similarity: float, words: int) -> None:
     deaf = replace(scale, understanding=replace(scale.understanding, trust=0.0))
 
-    assert is_relevant(deaf.relevance(similarity, _ENOUGH, words), 0.5)
+    assert is_relevant(deaf.relevance(similarity, _ENOUGH, 0.0, words), 0.5)
 
 
 @given(st.floats(0, 2))

@@ -112,7 +112,7 @@ def test_strictness_moves_the_border(library: Knowledge) -> None:
     lenient, strict = (retriever.model_copy(update={"strictness": value}) for value in (0.0, 1.0))
 
     assert all(lenient.invoke(question) for question in FOREIGN)
-    assert sum(strict.invoke(question) == [] for question, _ in RIGHT) > len(RIGHT) // 3
+    assert any(strict.invoke(question) == [] for question, _ in RIGHT)
 
 
 def test_it_is_a_langchain_retriever_with_all_that_a_citation_needs(library: Knowledge) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import DataFolderError
-from app.knowledge.catalog_tables import VERSION, bring_up_to_date, told_plainly
+from app.knowledge.catalog_tables import VERSION, bring_up_to_date, list_as_garbage, told_plainly
 from app.knowledge.records import CollectionRow, Garbage, Sentences, SourceFile, packed, unpacked
 from app.schema import Chunk, ChunkSpan, DocumentInfo, ExtractedText, Heading, Page
 
@@ -181,7 +181,7 @@ class Catalog:
     def recut(self, document_id: int, content: ExtractedText, spans: Sequence[ChunkSpan]) -> list[int]:
         """Other chunks for a ready document, their ids in order; what the indexes hold of the old ones is garbage."""
         with self._transaction() as db:
-            self._discard_chunks(db, document_id)
+            list_as_garbage(db, document_id)
             db.execute("DELETE FROM chunks WHERE document_id = ?", (document_id,))
             return self._add_chunks(db, document_id, content, spans)
 
@@ -209,16 +209,8 @@ class Catalog:
         self.remove_documents([row["id"] for row in self._rows("SELECT id FROM documents WHERE state = 'pending'")])
 
     def _discard(self, db: sqlite3.Connection, document_id: int) -> None:
-        self._discard_chunks(db, document_id)
+        list_as_garbage(db, document_id)
         db.execute("DELETE FROM documents WHERE id = ?", (document_id,))
-
-    def _discard_chunks(self, db: sqlite3.Connection, document_id: int) -> None:
-        db.execute(
-            "INSERT INTO garbage SELECT documents.id, collection_id, min(chunks.id), max(chunks.id)"
-            " FROM documents LEFT JOIN chunks ON document_id = documents.id WHERE documents.id = ?"
-            " GROUP BY documents.id",
-            (document_id,),
-        )
 
     def _give_space_back(self) -> None:
         with self._lock:

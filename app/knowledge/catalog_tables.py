@@ -53,6 +53,16 @@ def bring_up_to_date(db: sqlite3.Connection, version: int) -> None:
         db.executescript(f"BEGIN; {_SINCE_1 if version else _TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
+def list_as_garbage(db: sqlite3.Connection, document_id: int) -> None:
+    """The chunks that a document has now are to be deleted from the indexes."""
+    db.execute(
+        "INSERT INTO garbage SELECT documents.id, collection_id, min(chunks.id), max(chunks.id)"
+        " FROM documents LEFT JOIN chunks ON document_id = documents.id WHERE documents.id = ?"
+        " GROUP BY documents.id",
+        (document_id,),
+    )
+
+
 @contextmanager
 def told_plainly() -> Iterator[None]:
     """What SQLite raises as a DataFolderError: what happened, and what to do."""

@@ -118,11 +118,17 @@ class Collection:
             return
         items = [item for item, _ in understood]
         self.vectors.add(items, self.embedder.embed(self._readable(doc, text, [span for _, span in understood])))
-        parts = sorted({part for _, span in understood for part in span.sentences})
+        parts = sorted(
+            {part for _, span in understood for part in span.sentences if self._understands(text[slice(*part)])}
+        )
         if parts:
-            vectors = dict(zip(parts, self.embedder.embed([text[a:b] for a, b in parts]), strict=True))
+            found = self.embedder.embed([text[slice(*part)] for part in parts])
+            vectors = dict(zip(parts, found, strict=True))
+            nothing = np.zeros_like(found[0])  # like no question: a Chinese sentence in an English chunk
             with_parts = [(item, span.sentences) for item, span in understood if span.sentences]
-            self.catalog.keep_vectors((item, np.stack([vectors[one] for one in ones])) for item, ones in with_parts)
+            self.catalog.keep_vectors(
+                (item, np.stack([vectors.get(one, nothing) for one in ones])) for item, ones in with_parts
+            )
 
     def _readable(self, doc: str, text: str, spans: Sequence[ChunkSpan]) -> list[str]:
         """The chunks under their titles; without them where the embedding model could not read to the end."""

@@ -73,17 +73,20 @@ class Embedder:
         return self._encode(model.encode_query, [self._beginning(text) for text in texts], _prompt(model, ("query",)))
 
     def _beginning(self, text: str) -> str:
-        while len(text) > 1 and not self.fits([text])[0]:
+        while len(text) > 1 and not self._fit([text], ("query",))[0]:
             text = text[: len(text) * 3 // 4]
         return text
 
     def fits(self, texts: Sequence[str], share: float = 1.0) -> list[bool]:
         """Whether the model reads each document text to its end, within ``share`` of its window."""
+        return self._fit(texts, _DOCUMENT_PROMPTS, share)
+
+    def _fit(self, texts: Sequence[str], purpose: Sequence[str], share: float = 1.0) -> list[bool]:
         model = self._load()
         window = model.max_seq_length or math.inf  # static models know none, and have another tokenizer
-        if math.isinf(window) or all(len(text) < window * share // 4 for text in texts):
+        prompt = model.prompts.get(_prompt(model, purpose) or "") or ""
+        if math.isinf(window) or all(len(prompt + text) < window * share // 4 for text in texts):
             return [True] * len(texts)
-        prompt = model.prompts.get(_prompt(model, _DOCUMENT_PROMPTS) or "") or ""
         with self._lock:
             tokens = model.tokenizer([prompt + text for text in texts], truncation=False, verbose=False)["input_ids"]
         return [len(ids) <= window * share for ids in tokens]

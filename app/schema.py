@@ -69,7 +69,10 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Passage:
-    """A retrieved piece of a document, best first in its list; ``score`` is comparable within one search."""
+    """A retrieved piece of a document, best first in its list; ``score`` is from 0 to 1.
+
+    ``likeness``: (start, end, how near it is to the question, about 0 to 1) of sentences in it, where that is known.
+    """
 
     doc: str
     start: int
@@ -80,6 +83,7 @@ class Passage:
     score: float
     document_id: int = 0
     sha256: str = ""
+    likeness: tuple[tuple[int, int, float], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The keys that programs rely on."""

@@ -31,4 +31,5 @@ def _passage(document: Document) -> Passage:
         score=float(data.get("score") or 0.0),
         document_id=int(data.get("document_id") or 0),
         sha256=str(data.get("sha256") or ""),
+        likeness=tuple(data.get("likeness") or ()),
     )

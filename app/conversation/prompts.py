@@ -23,8 +23,8 @@ _REFUSAL: dict[Language, str] = {
 }
 
 _SMALL_TALK: dict[Language, str] = {
-    "en": "Hello! Ask me something about your documents.",
-    "zh": "你好！请问一个关于文档内容的问题吧。",
+    "en": "Ask me something about your documents.",
+    "zh": "请问我一个关于文档内容的问题吧。",
 }
 
 _ANSWER: dict[Language, str] = {
@@ -96,7 +96,13 @@ def messages(
     passages_label, question_label = _LABELS[language]
     fenced = "\n\n".join(_fence(number, passage) for number, passage in enumerate(passages, 1))
     data = [
-        {"n": number, "doc": passage.doc, "heading": passage.heading, "text": passage.text}
+        {
+            "n": number,
+            "doc": passage.doc,
+            "heading": passage.heading,
+            "text": passage.text,
+            "likeness": [(start - passage.start, end - passage.start, near) for start, end, near in passage.likeness],
+        }
         for number, passage in enumerate(passages, 1)
     ]
     content = f"{passages_label}:\n\n{fenced}\n\n{question_label}: {question}"

@@ -1,4 +1,4 @@
-"""Choosing the sentences that answer a question, by its words alone.
+"""Choosing the sentences that answer a question, by its words, and by their meaning where that is known.
 
 A sentence is scored as BM25 scores a document (Robertson & Zaragoza 2009), among the sentences of the
 passages given, and also gets a part of the weight of question words that it lacks but that stand near it. The
@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 from app.errors import one_line
-from app.text import language, sentences, terms
+from app.text import has_han, language, pairs, sentences, terms
 
 MOST = 3
 """At most so many sentences are quoted."""
@@ -25,15 +25,19 @@ LONG = 400
 
 K1, B = 1.2, 0.1
 NEIGHBOUR, HEADING, ASKED = 0.6, 0.6, 0.8  # share of a word's weight that its surroundings lend a sentence
+MEANING = 0.3  # what being as near to the question as its neighbour is to a sentence counts
 PAIR = 0.2  # extra weight of two question words that stand side by side
+COUPLE = 0.45  # what a pair of Chinese characters counts beside a word
 NUMBER = 0.2  # share of the question's weight for a number where it asks for one
 RANK = 0.2  # how much each place down the ranking of passages costs
 CLOSE, GAIN, LEAST = 0.3, 0.1, 0.2  # see _choose
+ALONE = 0.5  # of the best score, for a sentence without a word of the question
 GOOD = 0.3  # share of the question's weight that makes a sentence good
 TITLE = 0.5  # what a line that looks like a title keeps of its score
 TITLE_WORDS = 6
 SAME = 0.8  # share of common words that makes two sentences the same
 
+_PAIRED = "+"  # ends what is a pair; no word holds it
 _MARKER = re.compile(
     r"(?:#{1,6}\s+|>\s?|[-*+•·]\s+|\d{1,3}[.)]\s+|[（(]?[一二三四五六七八九十\d]{1,3}[)）、]\s*|\|\s*)+"
 )
@@ -59,7 +63,10 @@ class Quote:
 
 @dataclass(frozen=True)
 class _Sentence:
-    """``near``, ``heading``, ``asked``: the words beside it, above it, and of a question just before it."""
+    """``near``, ``heading``, ``asked``: the words beside it, above it, and of a question just before it.
+
+    ``meaning``: how near it is to the question, about 0 to 1; 0 where that is not known.
+    """
 
     n: int
     rank: int
@@ -70,6 +77,7 @@ class _Sentence:
     asked: frozenset[str]
     answers: bool
     title: bool
+    meaning: float
 
 
 @dataclass(frozen=True)
@@ -82,10 +90,11 @@ class _Scored:
 def best_quotes(question: str, passages: Sequence[Mapping[str, Any]]) -> list[Quote]:
     """The one to three sentences of ``passages`` that answer ``question`` best, the best first.
 
-    ``passages`` have ``n``, ``heading`` and ``text``, the best first. Sentences in the question's language go
+    ``passages`` have ``n``, ``heading``, ``text`` and perhaps ``likeness``, (start, end, how near to the question) of
+    their sentences; the best first. Sentences in the question's language go
     before all others where one of them is good. Empty only where the passages hold no text.
     """
-    asked = tuple(terms(question))
+    asked = tuple(_words(question))
     every = [sentence for rank, passage in enumerate(passages) for sentence in _sentences(rank, passage)]
     pool = [one for one in every if one.answers and not (one.title and set(one.words) <= set(asked))] or every
     if not pool:
@@ -101,10 +110,11 @@ def best_quotes(question: str, passages: Sequence[Mapping[str, Any]]) -> list[Qu
 
 def _sentences(rank: int, passage: Mapping[str, Any]) -> Iterator[_Sentence]:
     pieces = list(_pieces(str(passage["text"])))
-    words = [tuple(terms(text)) for text, _ in pieces]
-    above = frozenset(terms(str(passage.get("heading") or "")))
+    words = [tuple(_words(text)) for text, _, _ in pieces]
+    likeness = passage.get("likeness") or ()
+    above = frozenset(_words(str(passage.get("heading") or "")))
     section: frozenset[str] = frozenset()
-    for index, (text, is_heading) in enumerate(pieces):
+    for index, (text, is_heading, (start, end)) in enumerate(pieces):
         if is_heading:
             section = frozenset(words[index])
         before = frozenset(words[index - 1]) if index else frozenset[str]()
@@ -120,12 +130,18 @@ def _sentences(rank: int, passage: Mapping[str, Any]) -> Iterator[_Sentence]:
             heading=above | section,
             asked=before if follows_question else frozenset(),
             answers=bool(words[index]) and not is_heading and not _QUESTION.search(text),
-            title=len(words[index]) <= TITLE_WORDS and not _PROSE.search(text),
+            title=sum(not word.endswith(_PAIRED) for word in words[index]) <= TITLE_WORDS and not _PROSE.search(text),
+            meaning=max((near for first, last, near in likeness if first < end and start < last), default=0.0),
         )
 
 
-def _pieces(text: str) -> Iterator[tuple[str, bool]]:
-    """The sentences of ``text``, ready to be quoted, and whether each is a heading."""
+def _words(text: str) -> list[str]:
+    """The words of ``text``; of Chinese, pairs of characters too, for names that are in no dictionary."""
+    return terms(text) + ([f"{pair}{_PAIRED}" for pair in pairs(text, asked=True)] if has_han(text) else [])
+
+
+def _pieces(text: str) -> Iterator[tuple[str, bool, tuple[int, int]]]:
+    """The sentences of ``text``, ready to be quoted, whether each is a heading, and the span that it is from."""
     for start, end in sentences(text):
         at_line_start = text[:start].rstrip(" \t")[-1:] in ("", "\n")
         piece = text[start:end]
@@ -133,13 +149,14 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
             marker = _MARKER.match(line) if at_line_start or line is not piece else None
             words = one_line(line[marker.end() :] if marker else line).rstrip(" |")
             if words:
-                yield words, _HEADING.match(line) is not None
+                yield words, _HEADING.match(line) is not None, (start, end)
 
 
 def _weights(asked: Sequence[str], pool: Sequence[_Sentence]) -> dict[str, float]:
     """Each question word's share of the question: the rarer in the passages, the more. They sum to 1."""
     found = Counter(word for one in pool for word in set(one.words))
     weights = {word: math.log(1 + (len(pool) - found[word] + 0.5) / (found[word] + 0.5)) for word in asked}
+    weights = {word: weight * (COUPLE if word.endswith(_PAIRED) else 1.0) for word, weight in weights.items()}
     whole = sum(weights.values()) or 1.0
     return {word: weight / whole for word, weight in weights.items()}
 
@@ -163,6 +180,7 @@ def _score(
     score += PAIR * sum((weights[left] + weights[right]) / 2 for left, right in pairs)
     if _ASKS_NUMBER.search(question) and _NUMBER.search(one.text):
         score += NUMBER
+    score += MEANING * one.meaning
     score *= (TITLE if one.title else 1.0) / (1 + RANK * one.rank)
     return _Scored(one, score, frozenset(word for word in weights if counts[word]))
 
@@ -190,6 +208,8 @@ def _choose(ranked: Sequence[_Scored], weights: Mapping[str, float]) -> list[_Sc
             continue
         if chosen:
             share = one.score / chosen[0].score if chosen[0].score else 1.0
+            if not one.covered and share < ALONE:
+                continue
             brings_more = _weight(one.covered - covered, weights) >= GAIN
             if share < CLOSE and not (brings_more and share >= LEAST):
                 continue

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.knowledge.collection import Collection
 from app.knowledge.fusion import fuse
+from app.knowledge.records import Sentences
 from app.knowledge.relevance import Scale
 from app.schema import Chunk
 from app.text import Span, language, pairs, terms
+
+if TYPE_CHECKING:
+    from app.knowledge.embedder import Vectors
 
 _CANDIDATES = 60  # of each leg
 _LANGUAGE_BONUS = 0.5  # deviations of the fused score, for chunks in the question's own language
@@ -17,12 +22,16 @@ _LANGUAGE_BONUS = 0.5  # deviations of the fused score, for chunks in the questi
 
 @dataclass(frozen=True)
 class Candidates:
-    """``chunks``, their ``sentences`` and ``scores`` by id; ``relevance`` is the best chunk's (Scale.relevance)."""
+    """``chunks``, their ``sentences`` and ``scores`` by id; ``relevance`` is the best chunk's (Scale.relevance).
+
+    ``likeness``: how near sentences are to the question (Scale.meaning), by document and place, where that is known.
+    """
 
     chunks: Mapping[int, Chunk]
     sentences: Mapping[int, Sequence[Span]]
     scores: Mapping[int, float]
     relevance: float
+    likeness: Mapping[tuple[int, Span], float]
 
 
 def find(collection: Collection, question: str, k: int) -> Candidates:
@@ -33,7 +42,6 @@ def find(collection: Collection, question: str, k: int) -> Candidates:
     wanted = _CANDIDATES + 2 * k
     keywords, chunks = _ready(collection, lambda most: collection.keywords.search_terms(words, couples, most), wanted)
     dense: dict[int, float] = {}
-    alike: dict[int, float] = {}
     asked = None
     if understanding.trust > 0 or not keywords:
         asked = collection.embedder.embed_questions([question])[0]
@@ -41,10 +49,8 @@ def find(collection: Collection, question: str, k: int) -> Candidates:
         chunks |= near
     sentences = collection.catalog.sentences(list(chunks))
     chunks = {item: chunk for item, chunk in chunks.items() if item in sentences}  # the rest has just been removed
-    if asked is not None:
-        for item, found in sentences.items():
-            if found.vectors is not None:
-                alike[item] = float((found.vectors @ asked).max())
+    cosines = _cosines(sentences, asked)
+    alike = {item: max(values) for item, values in cosines.items()}
     fused = fuse(dense, alike, keywords, trust=understanding.trust)
     scores = {
         item: fused[item] + (_LANGUAGE_BONUS if language(chunk.text) == spoken else 0.0)
@@ -63,12 +69,27 @@ def find(collection: Collection, question: str, k: int) -> Candidates:
     beside = _neighbours(collection, chunks, scores, k)
     around = collection.catalog.sentences(list(beside))
     floor = min(scores.values(), default=0.0) - 1
+    known = chunks | {item: chunk for item, chunk in beside.items() if item in around}
+    likeness = {
+        (known[item].document_id, span): scale.meaning(value)
+        for found, values in ((sentences, cosines), (around, _cosines(around, asked)))
+        for item in values.keys() & known.keys()
+        for span, value in zip(found[item].spans, values[item], strict=True)
+    }
     return Candidates(
-        chunks=chunks | {item: chunk for item, chunk in beside.items() if item in around},
+        chunks=known,
         sentences={item: found.spans for item, found in (sentences | around).items()},
         scores=dict.fromkeys(beside, floor) | scores,
         relevance=relevance,
+        likeness=likeness if understanding.trust > 0 else {},
     )
+
+
+def _cosines(sentences: Mapping[int, Sentences], asked: Vectors | None) -> dict[int, list[float]]:
+    """Of the question with each sentence, by chunk, where they are embedded."""
+    if asked is None:
+        return {}
+    return {item: (found.vectors @ asked).tolist() for item, found in sentences.items() if found.vectors is not None}
 
 
 def _third_document(keywords: Mapping[int, float], chunks: Mapping[int, Chunk]) -> float:

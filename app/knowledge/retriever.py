@@ -5,7 +5,8 @@ Where a reranker is set, it reads the best of the passages and has the last word
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from langchain_core.documents import Document
@@ -19,6 +20,7 @@ from app.knowledge.relevance import is_relevant, scores
 from app.knowledge.reranker import Reranker
 from app.schema import Passage, SearchResult
 from app.small_talk import is_small_talk
+from app.text import Span
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -60,7 +62,7 @@ class HybridRetriever(BaseRetriever):
         for window in windows(found.chunks, found.sentences, found.scores):
             if len(ranked) == (max(_RERANKED, k) if self.reranker else k):
                 break
-            if passage := self._passage(window):
+            if passage := self._passage(window, found.likeness):
                 ranked.append((window, window.score))
                 best.append(passage)
         order = [score for _, score in ranked]
@@ -70,12 +72,12 @@ class HybridRetriever(BaseRetriever):
             best, order = [best[index] for index in by_rank], [order[index] for index in by_rank]
         relevance = 0.0 if is_small_talk(question) else found.relevance
         passages = tuple(
-            Passage(**{**asdict(passage), "score": round(score, 6)})
+            replace(passage, score=round(score, 6))
             for passage, score in zip(best, scores(relevance, order), strict=True)
         )
         return SearchResult(passages, bool(passages) and is_relevant(relevance, self.strictness), relevance)
 
-    def _passage(self, window: Window) -> Passage | None:
+    def _passage(self, window: Window, likeness: Mapping[tuple[int, Span], float]) -> Passage | None:
         """The words of a passage, unless its document has gone in the meantime."""
         chunk = window.chunk
         excerpt = self.collection.catalog.excerpt(chunk.document_id, window.start, window.end)
@@ -85,4 +87,9 @@ class HybridRetriever(BaseRetriever):
         return Passage(
             doc=chunk.doc, start=window.start, end=window.end, page=page, heading=chunk.heading, text=text,
             score=0.0, document_id=chunk.document_id, sha256=chunk.sha256,
+            likeness=tuple(
+                (start, end, round(near, 3))
+                for (document, (start, end)), near in sorted(likeness.items())
+                if document == chunk.document_id and window.start <= start and end <= window.end
+            ),
         )  # fmt: skip

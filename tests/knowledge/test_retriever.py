@@ -123,7 +123,7 @@ def test_it_is_a_langchain_retriever_with_all_that_a_citation_needs(library: Kno
 
     text = CORPUS["en/memory.md"]
     metadata = document.metadata
-    assert set(metadata) == {"doc", "start", "end", "page", "heading", "score", "document_id", "sha256"}
+    assert set(metadata) == {"doc", "start", "end", "page", "heading", "score", "document_id", "sha256", "likeness"}
     assert (metadata["doc"], metadata["heading"], metadata["page"]) == ("en/memory.md", "Memory", None)
     content = library.content(metadata["document_id"], metadata["sha256"])
     assert content is not None

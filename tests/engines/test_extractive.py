@@ -209,3 +209,18 @@ def test_without_passages_it_says_what_it_needs(message: HumanMessage) -> None:
     with pytest.raises(EngineUnavailable, match="needs documents") as caught:
         model().invoke([message])
     assert "Ollama" in caught.value.hint
+
+
+def test_between_equals_the_sentence_nearer_in_meaning_comes_first() -> None:
+    one, other = "The pump is cleaned by hand.", "The pump is emptied at night."
+    text = f"{one} {other}"
+    near = {"likeness": [(0, len(one), 0.1), (len(one) + 1, len(text), 0.9)]}
+
+    assert best_quotes("When does the pump rest?", [{**passage(1, text), **near}])[0].text == other
+    assert best_quotes("When does the pump rest?", [passage(1, text)])[0].text == one
+
+
+def test_a_chinese_name_that_no_dictionary_knows_is_told_from_another() -> None:
+    text = "班杰喜欢下棋和游泳。杰里喜欢唱歌和画画。"
+
+    assert best_quotes("班杰喜欢做什么？", [passage(1, text)])[0].text == "班杰喜欢下棋和游泳。"

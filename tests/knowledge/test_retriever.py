@@ -131,6 +131,19 @@ def test_it_is_a_langchain_retriever_with_all_that_a_citation_needs(library: Kno
     assert document.page_content in text
 
 
+def test_a_passage_tells_how_near_its_sentences_are(library: Knowledge) -> None:
+    best = library.retriever().search("Who discovered the moons of Jupiter?", 1).passages[0]
+
+    assert best.likeness
+    assert all(best.start <= start < end <= best.end for start, end, _ in best.likeness)
+    nearest = max(best.likeness, key=lambda known: known[2])
+    assert "Galileo" in best.text[nearest[0] - best.start : nearest[1] - best.start]
+
+
+def test_of_a_language_that_the_model_does_not_understand_nothing_is_told(library: Knowledge) -> None:
+    assert all(passage.likeness == () for passage in library.retriever().search("员工有多少天带薪年假？", 5).passages)
+
+
 @pytest.mark.parametrize("k", [1, 3, 10, 100])
 def test_k_is_the_most_that_comes_back(library: Knowledge, k: int) -> None:
     """Chinese is not embedded by a model that understands none: it is found by its words alone."""

@@ -26,13 +26,19 @@ _ASKING = "如何|怎[么麼样樣]|[什甚][么麼]|为何|為何|为啥|哪|�
 _ASKS_AT_START = re.compile(rf"\W*(?:{_ASKING}|请|請)")
 _ASKS_AT_END = re.compile(rf"(?:{_ASKING}|[吗嗎呢])[{_HAN}]{{0,6}}\W*$")
 
+# What begins a line of a chat or a log: a time, or who says it.
+_TURN = (
+    r"\[?(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}:\d{2})(?:[\]\s:T]|:\d)"
+    rf"|[A-Z{_HAN}][\w .'’-]{{0,30}}[:：](?=[ \t]*\S)"
+)
+
 # Closing quotes and brackets belong to the sentence that they end. A ? or ! of ASCII inside a word (an address, an
 # operator) ends none.
 _CLOSERS = "\"'”’)\\]）】」』》〉"
 _BOUNDARY = re.compile(
     rf"(?P<zh>[。！？；…][。！？!?；…]*[{_CLOSERS}]*)|(?P<ask>(?<![!?])[!?]++[。！？!?；…]*+[{_CLOSERS}]*+(?=[\s{_HAN}]|$))"
     rf"|(?P<dot>\.[{_CLOSERS}]*)(?=\s|$)"
-    r"|(?P<head>^#{1,6}\s[^\n]*\n)|(?P<line>\n\s*\n|\n(?=\s*(?:[-*+#>|]|\d+[.)]\s)))",
+    rf"|(?P<head>^#{{1,6}}\s[^\n]*\n)|(?P<line>\n\s*\n|\n(?=\s*(?:[-*+#>|]|\d+[.)]\s|{_TURN})))",
     re.MULTILINE,
 )
 _BEFORE_DOT = re.compile(r"(?:\w+\.)*\w+$")
@@ -53,6 +59,7 @@ STOP_WORDS = frozenset(
     的 了 是 在 和 与 及 或 有 也 都 就 而 被 把 对 从 到 于 之 其 这 那 这个 那个 哪 哪个 哪些 什么 怎么 怎样
     如何 为什么 为何 吗 呢 吧 啊 呀 多少 几 谁 何 何时 哪里 哪儿 个 中 上 下 里 我 你 他 她 它 我们 你们 他们 请 请问
     可以 能 会 要 一个 一种 一下 以及 因为 所以 但是 并 并且 还 又 很 等 该 此 由 向 用 让 给
+    几年 几天 几点 几个 几次 几岁 几种 多久 多长 多长时间 多大 多高 多远 多重 意思 不
     是什么 有什么 什么样 怎么办 怎么样 该怎么办 叫 做 时 时候""".split()
 )
 

@@ -140,7 +140,7 @@ def test_wrong_questions(service: Service) -> None:
     with pytest.raises(ConfigError, match="olama"):
         service.ask("Hello!", engine="olama")
     with pytest.raises(CollectionError, match="nowhere"):
-        service.ask("Hello there!", collection="nowhere").wait()
+        service.ask("What is it?", collection="nowhere").wait()
 
 
 def upload(service: Service, *files: tuple[str, str | bytes]) -> Any:

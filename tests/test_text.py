@@ -367,3 +367,14 @@ def test_token_estimates_are_bounded_by_the_length(text: str) -> None:
 def test_a_chinese_character_counts_as_a_token() -> None:
     assert estimate_tokens("显存不足") == 4
     assert estimate_tokens("memory") == 2
+
+
+def test_lines_of_a_chat_or_a_log_are_sentences_of_their_own() -> None:
+    chat = "[09:02] Priya: lunch at one?\nWen: fine\n2026-11-03 10:00 ERROR disk full\nand goes on\n李雷：好的"
+
+    assert [chat[start:end] for start, end in sentences(chat)] == [
+        "[09:02] Priya: lunch at one?",
+        "Wen: fine",
+        "2026-11-03 10:00 ERROR disk full\nand goes on",
+        "李雷：好的",
+    ]

@@ -15,9 +15,13 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, median, quantiles
 from typing import TYPE_CHECKING
 
+from app.knowledge.evidence import Question
 from app.text import has_han, pairs, terms
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from app.knowledge.catalog import Catalog
     from app.knowledge.keywords import KeywordIndex
     from app.schema import Chunk
@@ -27,14 +31,17 @@ LENGTHS = (2, 3, 5, 8, 12, 18)
 
 _CHUNKS = 240
 _TRIES = 60
+_LOOKED_AT = 3  # chunks, the best by their words
 _FEWEST_SENTENCES = 30
+_FEWEST_WORDS = 4
+_SAME = 0.98  # cosine of sentences that say the same
 _FEWEST_DOCUMENTS = 5  # with fewer, another document is too often another version of the same
 _PIECE = {False: 55, True: 14}  # characters of a sentence that stand for a question; True: Chinese
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of a collection with ``size`` chunks.
+    """Of a collection with ``size`` chunks, the last of which is ``newest``.
 
     ``unrelated``, ``related``: the usual cosine of two sentences taken anywhere, and of neighbours; None where too
     few are embedded. ``overlap``: the share of the best keyword score that a piece of one document reaches in the
@@ -43,6 +50,7 @@ class Calibration:
     """
 
     size: int = 0
+    newest: int = 0
     unrelated: float | None = None
     related: float | None = None
     overlap: float = 0.0
@@ -78,31 +86,41 @@ def calibrate(catalog: Catalog, keywords: KeywordIndex, collection_id: int) -> C
     sample = list(catalog.chunks(spread).values())
     lot = random.Random(0)
     unrelated, related = _likeness(catalog, sample, lot)
+    vocabulary = [words for chunk in sample if (words := terms(chunk.text))]
     return Calibration(
         size=len(ids),
+        newest=ids[-1] if ids else 0,
         unrelated=unrelated,
         related=related,
         overlap=_overlap(catalog, keywords, sample, lot),
-        chance=tuple(_chance(keywords, sample, length, lot) for length in LENGTHS) if sample else (),
+        chance=tuple(_chance(catalog, keywords, vocabulary, length, lot) for length in LENGTHS) if sample else (),
     )
 
 
 def _likeness(catalog: Catalog, sample: Sequence[Chunk], lot: random.Random) -> tuple[float | None, float | None]:
-    embedded = [found.vectors for found in catalog.sentences([chunk.id for chunk in sample]).values()]
-    groups = [vectors for vectors in embedded if vectors is not None]
+    groups: list[NDArray[np.float32]] = []
+    sentences = catalog.sentences([chunk.id for chunk in sample])
+    for chunk in sample:
+        found = sentences.get(chunk.id)
+        if found is None or found.vectors is None:
+            continue
+        words = [len(terms(chunk.text[start - chunk.start : end - chunk.start])) for start, end in found.spans]
+        # Headings and crumbs are not like what stands beside them.
+        if telling := [index for index, count in enumerate(words) if count >= _FEWEST_WORDS]:
+            groups.append(found.vectors[telling])
     if sum(map(len, groups)) < _FEWEST_SENTENCES:
         return None, None
     strangers: list[float] = []
     while len(strangers) < 400 and len(groups) > 1:
         one, other = lot.sample(groups, 2)
-        strangers.append(float(lot.choice(one) @ lot.choice(other)))
+        cosine = float(lot.choice(one) @ lot.choice(other))
+        strangers.append(0.0 if cosine > _SAME else cosine)
     neighbours: list[float] = []
     for vectors in groups:
         if len(vectors) > 1:
             alike = vectors @ vectors.T
-            for index in range(len(vectors)):
-                alike[index, index] = -1.0
-            neighbours += [float(value) for value in alike.max(axis=1)]
+            alike[alike > _SAME] = -1.0  # itself, and what is said twice
+            neighbours += [float(value) for value in alike.max(axis=1) if value > -1.0]
     if not strangers or not neighbours:
         return None, None
     return fmean(strangers), median(neighbours)
@@ -117,23 +135,28 @@ def _overlap(catalog: Catalog, keywords: KeywordIndex, sample: Sequence[Chunk], 
         start = lot.randrange(max(1, len(chunk.text) - length))
         piece = chunk.text[start : start + length]
         words, couples = terms(piece), pairs(piece, asked=True)
-        hits = keywords.search_terms(words, couples, 40)
-        chunks = catalog.chunks([item for item, _ in hits])
-        others = [score for item, score in hits if item in chunks and chunks[item].document_id != chunk.document_id]
-        if words:
-            shares.append(max(others, default=0.0) / keywords.most(words, couples))
+        hits = [item for item, _ in keywords.search_terms(words, couples, 40)]
+        chunks = catalog.chunks(hits)
+        others = [item for item in hits if item in chunks and chunks[item].document_id != chunk.document_id]
+        shares.append(_share(keywords, words, couples, [chunks[item] for item in others[:_LOOKED_AT]]))
     return _nine_in_ten(shares)
 
 
-def _chance(keywords: KeywordIndex, sample: Sequence[Chunk], length: int, lot: random.Random) -> float:
-    vocabulary = [words for chunk in sample if (words := terms(chunk.text))]
+def _chance(
+    catalog: Catalog, keywords: KeywordIndex, vocabulary: Sequence[Sequence[str]], length: int, lot: random.Random
+) -> float:
     shares: list[float] = []
     for _ in range(_TRIES if vocabulary else 0):
         words = [lot.choice(lot.choice(vocabulary)) for _ in range(length)]
         couples = pairs("".join(words) if all(map(has_han, words)) else " ".join(words), asked=True)
-        hits = keywords.search_terms(words, couples, 1)
-        shares.append(hits[0][1] / keywords.most(words, couples) if hits else 0.0)
+        chunks = catalog.chunks([item for item, _ in keywords.search_terms(words, couples, _LOOKED_AT)])
+        shares.append(_share(keywords, words, couples, list(chunks.values())))
     return _nine_in_ten(shares)
+
+
+def _share(keywords: KeywordIndex, words: Sequence[str], couples: Sequence[str], chunks: Sequence[Chunk]) -> float:
+    evidence = Question(keywords, words, couples)
+    return max((evidence.share(f"{chunk.heading}\n{chunk.text}") for chunk in chunks), default=0.0)
 
 
 def _nine_in_ten(shares: Sequence[float]) -> float:

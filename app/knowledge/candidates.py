@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.knowledge.collection import Collection
+from app.knowledge.collection import Collection, titled
+from app.knowledge.evidence import Question
 from app.knowledge.fusion import fuse
 from app.knowledge.records import Sentences
 from app.knowledge.relevance import Scale
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from app.knowledge.embedder import Vectors
 
 _CANDIDATES = 60  # of each leg
+_JUDGED = 10  # chunks of each leg that are looked at to tell whether any is relevant
 _LANGUAGE_BONUS = 0.5  # deviations of the fused score, for chunks in the question's own language
 
 
@@ -57,15 +59,20 @@ def find(collection: Collection, question: str, k: int) -> Candidates:
         for item, chunk in chunks.items()
     }
     scale = Scale(collection.calibration, understanding)
-    most = collection.keywords.most(words, couples) or 1.0
+    evidence = Question(collection.keywords, words, couples)
 
-    elsewhere = _third_document(keywords, chunks)
+    def share(item: int) -> float:
+        return evidence.share(titled(chunks[item].doc, chunks[item].heading, chunks[item].text))
 
-    def relevance_of(item: int) -> float:
-        similarity = alike.get(item, dense.get(item, 0.0))
-        return scale.relevance(similarity, keywords.get(item, 0.0) / most, elsewhere / most, len(words))
-
-    relevance = max(map(relevance_of, chunks), default=0.0)
+    third = _third_document(keywords, chunks)
+    elsewhere = share(third) if third is not None else 0.0
+    similar = {item: alike.get(item, dense.get(item, 0.0)) for item in chunks}
+    judged = {item for leg in (keywords, similar) for item in _best(leg, _JUDGED) if item in chunks}
+    relevance = max(
+        (scale.relevance(similar[item], share(item), elsewhere, len(words)) for item in judged), default=0.0
+    )
+    if not words:  # nothing is asked
+        relevance = 0.0
     beside = _neighbours(collection, chunks, scores, k)
     around = collection.catalog.sentences(list(beside))
     floor = min(scores.values(), default=0.0) - 1
@@ -92,14 +99,17 @@ def _cosines(sentences: Mapping[int, Sentences], asked: Vectors | None) -> dict[
     return {item: (found.vectors @ asked).tolist() for item, found in sentences.items() if found.vectors is not None}
 
 
-def _third_document(keywords: Mapping[int, float], chunks: Mapping[int, Chunk]) -> float:
-    """The best keyword score in the third best document; 0 where fewer have any."""
-    best: dict[int, float] = {}
-    for item, score in keywords.items():
+def _best(scores: Mapping[int, float], count: int) -> list[int]:
+    return sorted(scores, key=lambda item: -scores[item])[:count]
+
+
+def _third_document(keywords: Mapping[int, float], chunks: Mapping[int, Chunk]) -> int | None:
+    """The best chunk, by its words, of the third best document; None where fewer hold any."""
+    best: dict[int, int] = {}
+    for item in _best(keywords, len(keywords)):
         if item in chunks:
-            document = chunks[item].document_id
-            best[document] = max(score, best.get(document, 0.0))
-    return sorted(best.values(), reverse=True)[2] if len(best) > 2 else 0.0
+            best.setdefault(chunks[item].document_id, item)
+    return list(best.values())[2] if len(best) > 2 else None
 
 
 def _neighbours(

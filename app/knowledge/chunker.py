@@ -131,7 +131,9 @@ def _split_long(text: str, span: Span, limit: int) -> list[Span]:
     parts: list[Span] = []
     while end - start > limit:
         window = text[start : start + limit]
-        cut = max(window.rfind(mark, limit // 2) for mark in " \n\t，、,")
+        cut = window.rfind("\n", limit // 2)  # a row of a table, a line of a log
+        if cut < 0:
+            cut = max(window.rfind(mark, limit // 2) for mark in " \t，、,；")
         middle = start + (cut + 1 if cut > 0 else limit)
         parts.append(trim(text, start, middle))
         start = middle

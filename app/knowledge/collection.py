@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -140,8 +141,10 @@ class Collection:
 
     def calibrate(self) -> None:
         """Measure the texts anew where the collection has changed much since the last time."""
-        size, before = len(self.catalog.chunk_ids(self.row.id)), self.calibration.size
-        if abs(size - before) > _CHANGED * before:
+        ids, before = self.catalog.chunk_ids(self.row.id), self.calibration
+        kept = bisect_right(ids, before.newest)  # ids only rise
+        changed = (len(ids) - kept) + (before.size - kept)
+        if changed > _CHANGED * before.size:
             self.calibration = calibrate(self.catalog, self.keywords, self.row.id)
             self.catalog.calibrate(self.row.id, self.calibration.to_json())
 

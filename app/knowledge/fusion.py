@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from statistics import fmean, pstdev
 
 Scores = Mapping[int, float]
@@ -19,20 +19,27 @@ def fuse(dense: Scores, sentences: Scores, keywords: Scores, *, trust: float) ->
     Few candidates cannot tell a large lead from a small one (of two, each is one deviation from their mean); they are
     filled up with chunks that hold no word of the question, whose BM25 is 0.
     ``trust`` (0 to 1) is how far meaning is believed; at 0 the keywords decide alone, unless they are silent.
-    ``sentences`` are the best cosines of the candidates' sentences; those not embedded have none.
+    ``sentences`` are the best cosines of the candidates' sentences. A candidate that is not embedded at all, for its
+    language, has none, and counts as the middle of both.
     """
     candidates = list(dict.fromkeys([*keywords, *dense]))
     if not keywords:
         trust = 1.0
     parts = [
-        (_DENSE * trust, _standardised(candidates, dense)),
-        (_SENTENCES * trust, _standardised(candidates, sentences)),
+        (_DENSE * trust, _embedded(candidates, dense, dense.keys() | sentences.keys())),
+        (_SENTENCES * trust, _embedded(candidates, sentences, sentences.keys())),
         (_KEYWORDS, _standardised(candidates, keywords, others=max(0, _FEW - len(candidates)))),
     ]
     whole = sum(weight for weight, _ in parts)
     return {
         item: sum(weight * values[index] for weight, values in parts) / whole for index, item in enumerate(candidates)
     }
+
+
+def _embedded(candidates: Sequence[int], scores: Scores, embedded: Set[int]) -> list[float]:
+    known = [item for item in candidates if item in embedded]
+    values = dict(zip(known, _standardised(known, scores), strict=True))
+    return [values.get(item, 0.0) for item in candidates]
 
 
 def _standardised(candidates: Sequence[int], scores: Scores, others: int = 0) -> list[float]:

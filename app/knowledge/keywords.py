@@ -8,7 +8,6 @@ kept in it alone.
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import threading
 from collections import Counter
@@ -21,8 +20,8 @@ from app.text import pairs, terms
 
 # Bytes; tantivy's smallest budget is 15 MB a thread, and one thread keeps commits in order.
 _WRITER_HEAP = 30_000_000
-_K1 = 1.2  # tantivy's, as is b = 0.75
-_PAIRS = 0.45  # what a pair of neighbours counts beside a word (docs/log.md)
+K1 = 1.2  # tantivy's, as is b = 0.75
+PAIRS = 0.45  # what a pair of neighbours counts beside a word (docs/log.md)
 
 
 class KeywordIndex:
@@ -89,7 +88,7 @@ class KeywordIndex:
         import tantivy
 
         clauses: list[Any] = []
-        for field, share, found in (("body", 1.0, words), ("pairs", _PAIRS, couples)):
+        for field, share, found in (("body", 1.0, words), ("pairs", PAIRS, couples)):
             for term, count in Counter(found).items():
                 query = tantivy.Query.term_query(self._schema, field, term, "freq")
                 clauses.append((tantivy.Occur.Should, tantivy.Query.boost_query(query, share * count)))
@@ -99,19 +98,16 @@ class KeywordIndex:
         hits = searcher.search(tantivy.Query.boolean_query(clauses), k).hits
         return [(searcher.doc(address)["chunk"][0], score) for score, address in hits]
 
-    def most(self, words: Iterable[str], couples: Iterable[str]) -> float:
-        """The score that no chunk can reach, however often it holds each term: what scores are shares of."""
+    def frequencies(self, words: Iterable[str], couples: Iterable[str]) -> tuple[int, dict[str, int], dict[str, int]]:
+        """How many chunks there are, and how many of them hold each word and each pair."""
         searcher = self._index.searcher()
+        # tantivy goes on counting removed chunks and their terms until it merges their segment.
         size = max(self._size, searcher.num_docs)
-
-        def rarity(field: str, term: str) -> float:
-            # tantivy goes on counting removed chunks and their terms until it merges their segment.
-            holding = min(size, searcher.doc_freq(field, term))
-            return math.log(1 + (size - holding + 0.5) / (holding + 0.5))
-
-        whole = sum(rarity("body", word) for word in words)
-        whole += _PAIRS * sum(rarity("pairs", couple) for couple in couples)
-        return (_K1 + 1) * whole
+        return (
+            size,
+            {word: min(size, searcher.doc_freq("body", word)) for word in words},
+            {couple: min(size, searcher.doc_freq("pairs", couple)) for couple in couples},
+        )
 
     def destroy(self) -> None:
         """Delete the index from disk."""

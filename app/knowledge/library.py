@@ -152,6 +152,7 @@ class Knowledge:
                     )
             files = [by_doc[doc] for doc in dict.fromkeys(docs)]
             collection.remove([file.document_id for file in files])
+            collection.calibrate()
         return files
 
     def retriever(self, name: str | None = None) -> HybridRetriever:

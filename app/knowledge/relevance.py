@@ -21,6 +21,7 @@ _MEANING, _WORDS = 0.88, 4.4  # what meaning and the keywords' evidence count
 _OVER_CHANCE = 0.75
 _OVER_OVERLAP = 0.7
 _ENOUGH = 0.22
+_NARROW = 0.5  # of the usual distance between unrelated and related
 _NEIGHBOURS = 1.25  # how much nearer a neighbouring sentence is than the answer to a question
 
 
@@ -33,10 +34,10 @@ class Scale:
 
     def meaning(self, similarity: float) -> float:
         """A cosine on the scale from unrelated (0) to neighbouring (1) sentences."""
+        usual = _NEIGHBOURS * (self.understanding.related - self.understanding.unrelated)
         low, high = self.calibration.unrelated, self.calibration.related
-        if low is None or high is None:
-            known = self.understanding
-            low, high = known.unrelated, known.unrelated + _NEIGHBOURS * (known.related - known.unrelated)
+        if low is None or high is None or high - low < _NARROW * usual:  # of odd texts nothing can be learned
+            low, high = self.understanding.unrelated, self.understanding.unrelated + usual
         return max(0.0, (similarity - low) / max(high - low, 0.05))
 
     def relevance(self, similarity: float, share: float, elsewhere: float, words: int) -> float:
@@ -44,7 +45,7 @@ class Scale:
 
         Args:
             similarity: the best cosine of the question with a sentence of the passage.
-            share: of the best keyword score that the question could get, the passage's and
+            share: of the question's words that the passage holds (evidence.py), and
             elsewhere: the third best document's.
             words: of the question.
         """

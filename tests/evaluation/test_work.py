@@ -106,7 +106,7 @@ def test_a_folder_is_read_for_this_alone(evaluate: Evaluate, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("place", ["collection", "corpus"])
-@pytest.mark.parametrize(("setting", "differs"), [("STRICTNESS=1", True), ("EMBEDDING_MODEL=all-MiniLM-L6-v2", False)])
+@pytest.mark.parametrize(("setting", "differs"), [("STRICTNESS=0", True), ("EMBEDDING_MODEL=all-MiniLM-L6-v2", False)])
 def test_settings_are_compared_over_the_same_documents(
     evaluate: Evaluate, corpus: Path, place: str, setting: str, differs: bool
 ) -> None:

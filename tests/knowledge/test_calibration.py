@@ -20,7 +20,7 @@ CHINESE = ("引擎", "花园", "港口", "厨房", "图书馆", "山脉", "果�
 unit = st.floats(0, 1)
 maybe = st.one_of(st.none(), unit)
 chances = st.one_of(st.just(()), st.lists(unit, min_size=len(LENGTHS), max_size=len(LENGTHS)).map(tuple))
-calibrations = st.builds(Calibration, st.integers(0, 10**6), maybe, maybe, unit, chances)
+calibrations = st.builds(Calibration, st.integers(0, 10**6), st.integers(0, 10**6), maybe, maybe, unit, chances)
 
 
 @given(calibrations)

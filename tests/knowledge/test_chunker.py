@@ -259,3 +259,11 @@ def test_the_first_line_heads_nothing_where_there_are_headings() -> None:
 @pytest.mark.parametrize("text", ["", " \n\t\u3000 "])
 def test_nothing_gives_no_chunk(text: str) -> None:
     assert chunk(ExtractedText(text)) == []
+
+
+def test_rows_of_a_table_are_not_cut() -> None:
+    rows = [f"SKU-{number},pump type {number},{number}.50,Oslo,in stock" for number in range(200)]
+    text = "\n".join(rows)
+
+    for span in chunk(ExtractedText(text)):
+        assert set(text[span.start : span.end].split("\n")) <= set(rows)

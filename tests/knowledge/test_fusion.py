@@ -132,7 +132,13 @@ def test_the_only_chunk_that_holds_a_word_is_told_from_the_rest() -> None:
 
 def test_of_two_chunks_alike_the_one_with_the_nearer_sentence_is_first() -> None:
     assert ranking(fuse({1: 0.5, 2: 0.5, 3: 0.1}, {1: 0.3, 2: 0.6, 3: 0.2}, {}, trust=1.0))[0] == 2
-    assert ranking(fuse({1: 0.5, 2: 0.5}, {2: 0.6}, {1: 3.0, 2: 3.0}, trust=1.0))[0] == 2
+
+
+def test_what_is_not_embedded_counts_as_the_middle() -> None:
+    """A Chinese chunk that holds the error's code, beside English ones that do not, with an English model."""
+    dense = {item: 0.5 - item / 100 for item in range(10)}
+
+    assert ranking(fuse(dense, dense, {77: 4.2}, trust=1.0))[0] == 77
 
 
 def test_a_score_that_stands_far_out_beats_one_that_hardly_leads() -> None:

@@ -122,8 +122,7 @@ def test_a_question_is_words_and_never_a_query_language(index: KeywordIndex, que
 
 def test_an_empty_index_finds_nothing(index: KeywordIndex) -> None:
     assert index.search("engine", 10) == []
-    assert index.most(["engin"], ["engin_word"]) > 0
-    assert index.most([], []) == 0
+    assert index.frequencies(["engin"], ["engin_word"]) == (0, {"engin": 0}, {"engin_word": 0})
     index.remove([1])
 
 
@@ -145,31 +144,10 @@ def test_adding_a_document_again_replaces_it(index: KeywordIndex) -> None:
     assert ids(index, "new") == [2]
 
 
-@pytest.mark.parametrize("question", ["engine", "engine word1", "word2 engine 引擎名称", "engine engine", "名称"])
-def test_no_score_reaches_the_most(index: KeywordIndex, question: str) -> None:
-    """Also while tantivy still counts the terms of removed chunks; a share over one would turn relevance round."""
-    for document in range(10):
-        index.add(document, [(document, f"engine word{document} 引擎名称 " + "engine 名称 " * document * 5)])
-    index.add(10, [(10, "engine " * 5000), (11, question * 300)])
-    for document in range(0, 10, 2):
-        index.remove([document])
-        hits = index.search(question, 20)
-        most = index.most(terms(question), pairs(question))
+def test_frequencies_count_chunks(index: KeywordIndex) -> None:
+    index.add(1, [(1, "red blood red blood"), (2, "red blood"), (3, "blood that is red")])
 
-        assert len(hits) > 1
-        assert all(0 < score < most for _, score in hits)
-
-
-def test_a_rare_word_adds_more_to_the_most_than_a_common_one_and_a_pair_less_than_a_word(index: KeywordIndex) -> None:
-    for document in range(10):
-        index.add(document, [(document, "common words" if document else "common words, one rare")])
-
-    common, rare, unknown = (index.most([word], []) for word in ("common", "rare", "nowher"))
-
-    assert 0 < common < rare < unknown
-    assert index.most(["rare", "rare"], []) == pytest.approx(2 * rare)
-    assert index.most([], ["one_rare"]) == pytest.approx(0.45 * rare)
-    assert index.most(["common"], ["one_rare"]) == pytest.approx(common + 0.45 * rare)
+    assert index.frequencies(["red", "nowher"], ["red_blood"]) == (3, {"red": 3, "nowher": 0}, {"red_blood": 2})
 
 
 def test_everything_is_there_after_opening_it_again(tmp_path: Path) -> None:

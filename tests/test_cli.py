@@ -104,10 +104,10 @@ def test_ask_alone(data: Path) -> None:
         (("search",), 2, "--questions"),
         (("search", "a", "-k", "0"), 2, "-k"),
         (("search", "--questions", "nowhere.jsonl"), 1, "nowhere.jsonl"),
-        (("ask", "hello", "--engine", "olama"), 1, "ollama"),
-        (("ask", "hello", "--collection", "nowhere"), 1, "default"),
-        (("ask", "hello", "--collection", "a", "--no-documents"), 2, "exclude"),
-        (("ask", "hello", "--no-documents"), 1, "documents"),
+        (("ask", "what is it", "--engine", "olama"), 1, "ollama"),
+        (("ask", "what is it", "--collection", "nowhere"), 1, "default"),
+        (("ask", "what is it", "--collection", "a", "--no-documents"), 2, "exclude"),
+        (("ask", "what is it", "--no-documents"), 1, "documents"),
         (("ingest", "nowhere"), 1, "nowhere"),
         (("ingest", ".", "--collection", "../up"), 1, "../up"),
         (("documents", "remove", "nowhere.txt"), 1, "nowhere.txt"),
@@ -218,7 +218,7 @@ def test_ingest_and_remove_through_the_server(data: Path, beside: Server, tmp_pa
 
 
 def test_errors_come_through_the_server(data: Path, beside: Server) -> None:
-    done = command(data, "ask", "hello", "--collection", "nowhere")
+    done = command(data, "ask", "what is it", "--collection", "nowhere")
     assert done.code == 1
     assert "nowhere" in one_line(done.err)
 

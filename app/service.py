@@ -89,10 +89,9 @@ class Service:
 
     def close(self) -> None:
         """Stop the work, let the engines and files go, give up the folder."""
-        for work in (self._jobs.close, self._switches.close, self._pulls.close, self.models.close):
-            work()
-        for part in (self.evaluations.close, self.switch.close, self.history.close, self.knowledge.close):
-            part()
+        work = (self._jobs, self._switches, self._pulls, self.models, self.evaluations)
+        for part in (*work, self.switch, self.history, self.knowledge):
+            part.close()
         self.ownership.release()
 
     # documents

@@ -176,8 +176,8 @@ def _score(
             score += weight * counts[word] * (K1 + 1) / (counts[word] + damping)
         else:
             score += weight * _borrowed(one, word)
-    pairs = set(pairwise(asked)) & set(pairwise(one.words))
-    score += PAIR * sum((weights[left] + weights[right]) / 2 for left, right in pairs)
+    side_by_side = set(pairwise(asked)) & set(pairwise(one.words))
+    score += PAIR * sum((weights[left] + weights[right]) / 2 for left, right in side_by_side)
     if _ASKS_NUMBER.search(question) and _NUMBER.search(one.text):
         score += NUMBER
     score += MEANING * one.meaning

@@ -11,7 +11,7 @@ from app.evaluation.documents import Documents
 from app.evaluation.metrics import BUDGETS, Judge
 from app.evaluation.questions import Question
 from app.evaluation.report import Record, Seen
-from app.knowledge.relevance import as_score, is_relevant
+from app.knowledge.relevance import as_score, least
 from app.schema import OnProgress, Passage, Progress, SearchResult
 from app.text import language
 
@@ -22,17 +22,12 @@ FETCHED = 20
 """Passages of a search: enough that short ones, too, fill the largest budget."""
 _WARM = 3  # searches in each language before it counts
 _SHOWN = 3
-_FAR = 100.0  # a relevance that nothing refuses
 _SNIPPET = 400  # characters of a passage that are kept
 
 
 def border(strictness: float) -> float:
     """The relevance, 0 to 1, from which on a question is not refused."""
-    low, high = 0.0, _FAR
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (low, middle) if is_relevant(middle, strictness) else (middle, high)
-    return round(as_score(high), 4)
+    return round(as_score(least(strictness)), 4)
 
 
 class Searcher(Protocol):

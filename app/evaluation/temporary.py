@@ -71,8 +71,6 @@ def ingest(knowledge: Knowledge, corpus: Path, home: Path, on_progress: OnProgre
 
 def copy(source: Knowledge, collection: str | None, target: Knowledge, on_progress: OnProgress) -> None:
     """Index the stored texts of a collection anew, with the settings of ``target``, as its default collection."""
-    from app.knowledge.chunker import chunk
-
     new = target.collection(create=True)
     infos = source.documents(collection)
     for number, info in enumerate(infos):
@@ -84,5 +82,5 @@ def copy(source: Knowledge, collection: str | None, target: Knowledge, on_progre
             on_progress(Progress("embedding", number, len(infos), doc))
 
         tell(0)
-        new.put(file, content, chunk(content), on_chunks=tell)
+        new.put(file, content, new.cut(content), on_chunks=tell)
     new.calibrate()

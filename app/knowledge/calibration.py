@@ -16,6 +16,7 @@ from statistics import fmean, median, quantiles
 from typing import TYPE_CHECKING
 
 from app.knowledge.evidence import Question
+from app.knowledge.titles import titled
 from app.text import has_han, pairs, terms
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ class Calibration:
     """Of a collection with ``size`` chunks, the last of which is ``newest``.
 
     ``unrelated``, ``related``: the usual cosine of two sentences taken anywhere, and of neighbours; None where too
-    few are embedded. ``overlap``: the share of the best keyword score that a piece of one document reaches in the
-    others, nine times in ten no more; 0 where there are few documents. ``chance``: the same for words thrown
+    few are embedded. ``overlap``: the share of its words (evidence.py) that a piece of one document finds together in
+    the others, nine times in ten no more; 0 where there are few documents. ``chance``: the same for words thrown
     together, by their number (LENGTHS).
     """
 
@@ -156,7 +157,7 @@ def _chance(
 
 def _share(keywords: KeywordIndex, words: Sequence[str], couples: Sequence[str], chunks: Sequence[Chunk]) -> float:
     evidence = Question(keywords, words, couples)
-    return max((evidence.share(f"{chunk.heading}\n{chunk.text}") for chunk in chunks), default=0.0)
+    return max((evidence.share(titled(chunk.doc, chunk.heading, chunk.text)) for chunk in chunks), default=0.0)
 
 
 def _nine_in_ten(shares: Sequence[float]) -> float:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.knowledge.collection import Collection, titled
+from app.knowledge.collection import Collection
 from app.knowledge.evidence import Question
 from app.knowledge.fusion import fuse
 from app.knowledge.records import Sentences
 from app.knowledge.relevance import Scale
+from app.knowledge.titles import titled
 from app.schema import Chunk
 from app.text import Span, language, pairs, terms
 
@@ -59,37 +60,44 @@ def find(collection: Collection, question: str, k: int) -> Candidates:
         for item, chunk in chunks.items()
     }
     scale = Scale(collection.calibration, understanding)
-    evidence = Question(collection.keywords, words, couples)
+    similar = {item: alike.get(item, dense.get(item, 0.0)) for item in chunks}
+    beside = _neighbours(collection, chunks, scores, k)
+    around = collection.catalog.sentences(list(beside))
+    known = chunks | {item: chunk for item, chunk in beside.items() if item in around}
+    spans = {item: found.spans for item, found in (sentences | around).items()}
+    told = cosines | _cosines(around, asked) if understanding.trust > 0 else {}
+    return Candidates(
+        chunks=known,
+        sentences=spans,
+        scores=dict.fromkeys(beside, min(scores.values(), default=0.0) - 1) | scores,
+        relevance=_relevance(scale, chunks, similar, keywords, Question(collection.keywords, words, couples)),
+        likeness={
+            (known[item].document_id, span): scale.meaning(value)
+            for item in told.keys() & known.keys()
+            for span, value in zip(spans[item], told[item], strict=True)
+        },
+    )
+
+
+def _relevance(
+    scale: Scale,
+    chunks: Mapping[int, Chunk],
+    similar: Mapping[int, float],
+    keywords: Mapping[int, float],
+    question: Question,
+) -> float:
+    """The best of the chunks that either leg has at its head; 0 where no word is asked."""
+    if not question.words:
+        return 0.0
 
     def share(item: int) -> float:
-        return evidence.share(titled(chunks[item].doc, chunks[item].heading, chunks[item].text))
+        return question.share(titled(chunks[item].doc, chunks[item].heading, chunks[item].text))
 
     third = _third_document(keywords, chunks)
     elsewhere = share(third) if third is not None else 0.0
-    similar = {item: alike.get(item, dense.get(item, 0.0)) for item in chunks}
     judged = {item for leg in (keywords, similar) for item in _best(leg, _JUDGED) if item in chunks}
-    relevance = max(
-        (scale.relevance(similar[item], share(item), elsewhere, len(words)) for item in judged), default=0.0
-    )
-    if not words:  # nothing is asked
-        relevance = 0.0
-    beside = _neighbours(collection, chunks, scores, k)
-    around = collection.catalog.sentences(list(beside))
-    floor = min(scores.values(), default=0.0) - 1
-    known = chunks | {item: chunk for item, chunk in beside.items() if item in around}
-    likeness = {
-        (known[item].document_id, span): scale.meaning(value)
-        for found, values in ((sentences, cosines), (around, _cosines(around, asked)))
-        for item in values.keys() & known.keys()
-        for span, value in zip(found[item].spans, values[item], strict=True)
-    }
-    return Candidates(
-        chunks=known,
-        sentences={item: found.spans for item, found in (sentences | around).items()},
-        scores=dict.fromkeys(beside, floor) | scores,
-        relevance=relevance,
-        likeness=likeness if understanding.trust > 0 else {},
-    )
+    found = (scale.relevance(similar[item], share(item), elsewhere, question.words) for item in judged)
+    return max(found, default=0.0)
 
 
 def _cosines(sentences: Mapping[int, Sentences], asked: Vectors | None) -> dict[int, list[float]]:

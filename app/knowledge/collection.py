@@ -11,9 +11,11 @@ import numpy as np
 from app.errors import EmbedderMismatch
 from app.knowledge.calibration import Calibration, calibrate
 from app.knowledge.catalog import Catalog
+from app.knowledge.chunker import chunk
 from app.knowledge.embedder import Embedder, Fingerprint
 from app.knowledge.keywords import KeywordIndex
 from app.knowledge.records import CollectionRow, SourceFile
+from app.knowledge.titles import titled
 from app.knowledge.understanding import Understanding
 from app.knowledge.vectors import VectorIndex
 from app.schema import ChunkSpan, ExtractedText
@@ -24,7 +26,6 @@ log = logging.getLogger(__name__)
 _EMBED_AT_ONCE = 64  # chunks between two looks at the progress callback
 _TEXT_SHARE = 0.8  # of what the embedding model reads at once; the rest is for titles
 _CHANGED = 0.2  # of the chunks, before what was measured of them counts as old
-_LONGEST_TITLE = 200  # characters of a path of titles; its end says most
 
 
 class Collection:
@@ -56,6 +57,10 @@ class Collection:
                 f"Collection {self.row.name!r} was built with {built.name}, but EMBEDDING_MODEL is {now.name}.",
                 f"Set EMBEDDING_MODEL={built.name}, or ingest into a new collection with --collection NAME.",
             )
+
+    def cut(self, content: ExtractedText) -> list[ChunkSpan]:
+        """The chunks of a document, none of them too long for this collection's embedding model."""
+        return chunk(content, self.fits)
 
     def fits(self, texts: Sequence[str]) -> list[bool]:
         """Whether each is short enough for a chunk: what is embedded is read to its end, with titles above it."""
@@ -173,9 +178,3 @@ class Collection:
 
 def _titled(doc: str, text: str, span: ChunkSpan) -> str:
     return titled(doc, span.heading, text[span.start : span.end])
-
-
-def titled(doc: str, heading: str, text: str) -> str:
-    """What is embedded, searched and reranked: the chunk under the titles above it."""
-    title = heading or doc.rsplit("/", 1)[-1].rsplit(".", 1)[0].replace("_", " ").replace("-", " ")
-    return f"{title[-_LONGEST_TITLE:]}\n{text}"

@@ -17,9 +17,10 @@ _FEWEST = 50  # chunks that are assumed at least: among four, a word that is fou
 
 
 class Question:
-    """The words and pairs of a question, each as heavy as it is rare in a collection."""
+    """The ``words`` (their number) and pairs of a question, each as heavy as it is rare in a collection."""
 
     def __init__(self, keywords: KeywordIndex, words: Sequence[str], couples: Sequence[str]) -> None:
+        self.words = len(words)
         size, holding, holding_pairs = keywords.frequencies(words, couples)
         self._words = _weights(words, holding, size, 1.0)
         self._couples = _weights(couples, holding_pairs, size, PAIRS)

@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 
 from app.errors import DamagedDocument, DocumentError, DocumentMissing, UnsupportedFormat
-from app.knowledge.chunker import chunk
 from app.knowledge.collection import Collection
 from app.knowledge.records import SourceFile
 from app.readers import read
@@ -113,7 +112,7 @@ def _ingest_one(
         report.unchanged += 1
         return
     content = _read(file.path)
-    spans = chunk(content, collection.fits)
+    spans = collection.cut(content)
     doc = before.doc if before else _free_name(file, {other.doc for other in known.values()})
     entry = SourceFile(0, doc, file.source, digest, status.st_size, stamp)
     document_id = collection.put(

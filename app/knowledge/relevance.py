@@ -1,10 +1,10 @@
 """Whether a passage is about a question, on one scale for every collection, embedding model and language.
 
 Meaning counts from what unrelated sentences of the collection have in common (0) to what neighbours have (1). Words
-count as a share of the best keyword score that the question could get, and by how far that share is above what the
-third best document reaches: what several documents have is no sign that one of them answers. At 1 on the resulting
-scale there is the border: on questions asked of collections that hold their answer and of others, it let about one
-foreign question in twenty through and refused one right one in a hundred (docs/log.md).
+count by the share of the question's that a passage holds (evidence.py), and by how far that share is above the third
+best document's: what several documents have is no sign that one of them answers. At 1 on the resulting scale there is
+the border: on questions asked of collections that hold their answer and of others, it let one foreign question in ten
+through and refused one right one in a hundred, or one in twenty-five by words alone (docs/log.md).
 """
 
 from __future__ import annotations
@@ -60,9 +60,14 @@ class Scale:
         return min(_ENOUGH, max(chance, overlap)) or _ENOUGH
 
 
+def least(strictness: float) -> float:
+    """The relevance that is enough at a ``strictness`` (0 to 1, 0.5 by default)."""
+    return 2 * strictness
+
+
 def is_relevant(value: float, strictness: float) -> bool:
-    """Whether ``value`` is over the border that ``strictness`` (0 to 1, 0.5 by default) sets."""
-    return value >= 2 * strictness
+    """Whether ``value`` is over the border that ``strictness`` sets."""
+    return value >= least(strictness)
 
 
 def as_score(value: float) -> float:

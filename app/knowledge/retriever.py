@@ -14,10 +14,11 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
 from app.knowledge.candidates import find
-from app.knowledge.collection import Collection, titled
+from app.knowledge.collection import Collection
 from app.knowledge.passages import Window, windows
 from app.knowledge.relevance import is_relevant, scores
 from app.knowledge.reranker import Reranker
+from app.knowledge.titles import titled
 from app.schema import Passage, SearchResult
 from app.small_talk import is_small_talk
 from app.text import Span
@@ -39,8 +40,6 @@ class HybridRetriever(BaseRetriever):
     reranker: Reranker | None = None
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
-        if is_small_talk(query):
-            return []
         found = self.search(query, self.k)
         if not found.relevant:
             return []
@@ -57,25 +56,26 @@ class HybridRetriever(BaseRetriever):
             RerankerUnavailable: the reranker is missing, damaged or no cross-encoder.
         """
         found = find(self.collection, question, k)
-        ranked: list[tuple[Window, float]] = []
         best: list[Passage] = []
+        order: list[float] = []
         for window in windows(found.chunks, found.sentences, found.scores):
-            if len(ranked) == (max(_RERANKED, k) if self.reranker else k):
+            if len(best) == (max(_RERANKED, k) if self.reranker else k):
                 break
             if passage := self._passage(window, found.likeness):
-                ranked.append((window, window.score))
                 best.append(passage)
-        order = [score for _, score in ranked]
+                order.append(window.score)
         if self.reranker:
             order = self.reranker.score(question, [titled(one.doc, one.heading, one.text) for one in best])
             by_rank = sorted(range(len(best)), key=lambda index: -order[index])[:k]
             best, order = [best[index] for index in by_rank], [order[index] for index in by_rank]
-        relevance = 0.0 if is_small_talk(question) else found.relevance
+        talk = is_small_talk(question)
+        relevance = 0.0 if talk else found.relevance
         passages = tuple(
             replace(passage, score=round(score, 6))
             for passage, score in zip(best, scores(relevance, order), strict=True)
         )
-        return SearchResult(passages, bool(passages) and is_relevant(relevance, self.strictness), relevance)
+        relevant = bool(passages) and not talk and is_relevant(relevance, self.strictness)
+        return SearchResult(passages, relevant, relevance)
 
     def _passage(self, window: Window, likeness: Mapping[tuple[int, Span], float]) -> Passage | None:
         """The words of a passage, unless its document has gone in the meantime."""

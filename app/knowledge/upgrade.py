@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from app.knowledge.chunker import chunk
 from app.knowledge.collection import Collection
 
 log = logging.getLogger(__name__)
@@ -26,5 +25,5 @@ def upgrade(collection: Collection) -> None:
     for file in old:
         content = collection.catalog.content(file.document_id)
         if content is not None:
-            collection.recut(file, content, chunk(content, collection.fits))
+            collection.recut(file, content, collection.cut(content))
     collection.calibrate()

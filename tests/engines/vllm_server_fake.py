@@ -67,7 +67,9 @@ def main() -> None:
     child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(1000)"])
     if record := GIVEN.get("record"):
         told = {"argv": sys.argv[1:], "environment": dict(os.environ), "pid": os.getpid(), "child": child.pid}
-        Path(record).write_text(json.dumps(told))
+        written = Path(record).with_suffix(".part")  # whoever finds the file finds it whole
+        written.write_text(json.dumps(told))
+        written.replace(record)
     for line in GIVEN.get("says", []):
         print(line, flush=True)
     if "dies" in GIVEN:

@@ -100,6 +100,7 @@ def messages(
             "n": number,
             "doc": passage.doc,
             "heading": passage.heading,
+            "start": passage.start,
             "text": passage.text,
             "likeness": [(start - passage.start, end - passage.start, near) for start, end, near in passage.likeness],
         }

@@ -16,18 +16,22 @@ from itertools import pairwise
 from typing import Any
 
 from app.errors import one_line
-from app.text import has_han, language, pairs, sentences, terms
+from app.text import Span, has_han, language, pairs, sentences, simplified, terms
 
 MOST = 3
 """At most so many sentences are quoted."""
 LONG = 400
 """A sentence of more characters than this is cut at its line breaks: it is a table without full stops."""
+CLAUSES = 200
+"""Chinese clauses that semicolons join are quoted as one sentence of at most so many characters."""
 
 K1, B = 1.2, 0.1
 NEIGHBOUR, HEADING, ASKED = 0.6, 0.6, 0.8  # share of a word's weight that its surroundings lend a sentence
 MEANING = 0.3  # what being as near to the question as its neighbour is to a sentence counts
-PAIR = 0.2  # extra weight of two question words that stand side by side
-COUPLE = 0.45  # what a pair of Chinese characters counts beside a word
+PAIR = 0.1  # extra weight of two question words that stand side by side
+COUPLE, CHARACTER = 0.45, 0.25  # what a pair of Chinese characters, and one of them, counts beside a word
+LEAD = 0.1  # for the sentence that opens a document: it says what the document is about
+OPENS = 15  # characters at least of such a sentence
 NUMBER = 0.2  # share of the question's weight for a number where it asks for one
 RANK = 0.2  # how much each place down the ranking of passages costs
 CLOSE, GAIN, LEAST = 0.3, 0.1, 0.2  # see _choose
@@ -37,7 +41,9 @@ TITLE = 0.5  # what a line that looks like a title keeps of its score
 TITLE_WORDS = 6
 SAME = 0.8  # share of common words that makes two sentences the same
 
-_PAIRED = "+"  # ends what is a pair; no word holds it
+_PAIRED, _SINGLE = "+", "-"  # end what is a pair and what is one character; no word ends so
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
+_COMMON = frozenset("的了是在有和与及或为什么哪谁多少几何如样吗呢个些这那它他她其之于以被由从到对把中上下者等")
 _MARKER = re.compile(
     r"(?:#{1,6}\s+|>\s?|[-*+•·]\s+|\d{1,3}[.)]\s+|[（(]?[一二三四五六七八九十\d]{1,3}[)）、]\s*|\|\s*)+"
 )
@@ -78,6 +84,7 @@ class _Sentence:
     answers: bool
     title: bool
     meaning: float
+    leads: bool
 
 
 @dataclass(frozen=True)
@@ -90,9 +97,9 @@ class _Scored:
 def best_quotes(question: str, passages: Sequence[Mapping[str, Any]]) -> list[Quote]:
     """The one to three sentences of ``passages`` that answer ``question`` best, the best first.
 
-    ``passages`` have ``n``, ``heading``, ``text`` and perhaps ``likeness``, (start, end, how near to the question) of
-    their sentences; the best first. Sentences in the question's language go
-    before all others where one of them is good. Empty only where the passages hold no text.
+    ``passages`` have ``n``, ``heading``, ``text``, perhaps ``start`` (where in the document) and ``likeness``, (start,
+    end, how near to the question) of their sentences; the best first. Sentences in the question's language go before
+    all others where one of them is good. Empty only where the passages hold no text.
     """
     asked = tuple(_words(question))
     every = [sentence for rank, passage in enumerate(passages) for sentence in _sentences(rank, passage)]
@@ -113,6 +120,7 @@ def _sentences(rank: int, passage: Mapping[str, Any]) -> Iterator[_Sentence]:
     words = [tuple(_words(text)) for text, _, _ in pieces]
     likeness = passage.get("likeness") or ()
     above = frozenset(_words(str(passage.get("heading") or "")))
+    opening = _opening(pieces) if passage.get("start") == 0 else None
     section: frozenset[str] = frozenset()
     for index, (text, is_heading, (start, end)) in enumerate(pieces):
         if is_heading:
@@ -130,19 +138,31 @@ def _sentences(rank: int, passage: Mapping[str, Any]) -> Iterator[_Sentence]:
             heading=above | section,
             asked=before if follows_question else frozenset(),
             answers=bool(words[index]) and not is_heading and not _QUESTION.search(text),
-            title=sum(not word.endswith(_PAIRED) for word in words[index]) <= TITLE_WORDS and not _PROSE.search(text),
+            title=sum(not word.endswith((_PAIRED, _SINGLE)) for word in words[index]) <= TITLE_WORDS
+            and not _PROSE.search(text),
             meaning=max((near for first, last, near in likeness if first < end and start < last), default=0.0),
+            leads=index == opening,
         )
 
 
+def _opening(pieces: Sequence[tuple[str, bool, Span]]) -> int | None:
+    """Which piece is the first sentence below the title."""
+    return next((at for at, (text, is_heading, _) in enumerate(pieces) if not is_heading and len(text) >= OPENS), None)
+
+
 def _words(text: str) -> list[str]:
-    """The words of ``text``; of Chinese, pairs of characters too, for names that are in no dictionary."""
-    return terms(text) + ([f"{pair}{_PAIRED}" for pair in pairs(text, asked=True)] if has_han(text) else [])
+    """The words of ``text``; of Chinese also pairs of characters, for names that are in no dictionary, and single
+    ones, for words that share one (创始人, 创办人)."""
+    if not has_han(text):
+        return terms(text)
+    couples = [f"{pair}{_PAIRED}" for pair in pairs(text, asked=True)]
+    singles = [f"{one}{_SINGLE}" for one in _HAN.findall(simplified(text)) if one not in _COMMON]
+    return terms(text) + couples + singles
 
 
-def _pieces(text: str) -> Iterator[tuple[str, bool, tuple[int, int]]]:
+def _pieces(text: str) -> Iterator[tuple[str, bool, Span]]:
     """The sentences of ``text``, ready to be quoted, whether each is a heading, and the span that it is from."""
-    for start, end in sentences(text):
+    for start, end in _joined(text):
         at_line_start = text[:start].rstrip(" \t")[-1:] in ("", "\n")
         piece = text[start:end]
         for line in piece.split("\n") if len(piece) > LONG else (piece,):
@@ -152,11 +172,24 @@ def _pieces(text: str) -> Iterator[tuple[str, bool, tuple[int, int]]]:
                 yield words, _HEADING.match(line) is not None, (start, end)
 
 
+def _joined(text: str) -> list[Span]:
+    """The sentences of ``text``, those that a Chinese semicolon ends together with the next on their line."""
+    spans: list[Span] = []
+    for start, end in sentences(text):
+        first, last = spans[-1] if spans else (0, 0)
+        if text[first:last].endswith("；") and end - first <= CLAUSES and "\n" not in text[last:start]:
+            spans[-1] = first, end
+        else:
+            spans.append((start, end))
+    return spans
+
+
 def _weights(asked: Sequence[str], pool: Sequence[_Sentence]) -> dict[str, float]:
     """Each question word's share of the question: the rarer in the passages, the more. They sum to 1."""
     found = Counter(word for one in pool for word in set(one.words))
     weights = {word: math.log(1 + (len(pool) - found[word] + 0.5) / (found[word] + 0.5)) for word in asked}
-    weights = {word: weight * (COUPLE if word.endswith(_PAIRED) else 1.0) for word, weight in weights.items()}
+    counts = {_PAIRED: COUPLE, _SINGLE: CHARACTER}
+    weights = {word: weight * counts.get(word[-1], 1.0) for word, weight in weights.items()}
     whole = sum(weights.values()) or 1.0
     return {word: weight / whole for word, weight in weights.items()}
 
@@ -180,7 +213,7 @@ def _score(
     score += PAIR * sum((weights[left] + weights[right]) / 2 for left, right in side_by_side)
     if _ASKS_NUMBER.search(question) and _NUMBER.search(one.text):
         score += NUMBER
-    score += MEANING * one.meaning
+    score += MEANING * one.meaning + LEAD * one.leads
     score *= (TITLE if one.title else 1.0) / (1 + RANK * one.rank)
     return _Scored(one, score, frozenset(word for word in weights if counts[word]))
 

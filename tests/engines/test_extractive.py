@@ -224,3 +224,24 @@ def test_a_chinese_name_that_no_dictionary_knows_is_told_from_another() -> None:
     text = "班杰喜欢下棋和游泳。杰里喜欢唱歌和画画。"
 
     assert best_quotes("班杰喜欢做什么？", [passage(1, text)])[0].text == "班杰喜欢下棋和游泳。"
+
+
+def test_chinese_words_that_share_a_character_count() -> None:
+    text = "老城区的房屋靠河而建。书架有三层楼高。当年的创办人来自北方。"
+    assert best_quotes("创始人是谁？", [passage(1, text)])[0].text == "当年的创办人来自北方。"
+
+
+def test_the_sentence_that_opens_a_document_says_what_it_is_about() -> None:
+    text = "Quern\n\nA quern is a pair of stones that turn on each other. A quern weighs more than a man can lift."
+    opening, other = "A quern is a pair of stones that turn on each other.", "A quern weighs more than a man can lift."
+    both = {"question": "What is a quern?"}, {"n": 1, "heading": "", "text": text}
+    assert best_quotes(both[0]["question"], [{**both[1], "start": 0}])[0].text == opening
+    swapped = {"n": 1, "heading": "", "text": f"{other} {opening}", "start": 0}
+    assert best_quotes(both[0]["question"], [swapped])[0].text == other
+
+
+def test_clauses_that_a_chinese_semicolon_joins_are_quoted_together() -> None:
+    text = "另有传闻说要兴建高架桥；原因是旧街过窄，车辆无法通行。\n其余路段不变；\n第二条线路明年开工。"
+    quotes = [quote.text for quote in best_quotes("为什么兴建高架桥？", [passage(1, text)])]
+    assert quotes[0] == "另有传闻说要兴建高架桥；原因是旧街过窄，车辆无法通行。"
+    assert all("其余路段不变；第二条" not in quote for quote in quotes)

@@ -11,106 +11,27 @@ with ``profiles`` ``docs/vllm-profiles.md``.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import (
-    AliasChoices,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
-from app import config_print, config_vllm, config_vllm_profiles
+from app import config_print
+from app.config_engines import EngineSettings
 from app.config_errors import explain, shown_value, where_to_correct
 from app.config_file import FileSource, expanded
 from app.config_llm import EngineName, LLMSection, engine_name, header_value, http_address
 from app.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
-VLLM_OVERRIDES = (  # engine arguments of vLLM that have a setting of their own, vllm_ before the name
-    "tensor_parallel_size",
-    "gpu_memory_utilization",
-    "max_model_len",
-    "max_num_seqs",
-    "dtype",
-    "disable_log_stats",
-)
 
 
-class Settings(BaseSettings):
+class Settings(EngineSettings):
     """Every setting of the product, checked. Field names are the setting's names in lower case."""
 
-    model_config = SettingsConfigDict(
-        env_ignore_empty=True,
-        env_nested_delimiter="__",
-        extra="forbid",
-        frozen=True,
-        protected_namespaces=(),
-        populate_by_name=True,
-        str_strip_whitespace=True,
-    )
-
-    llm_engine: EngineName = Field(
-        "auto",
-        validation_alias=AliasChoices("llm_engine", "inference_engine"),
-        description="which engine answers: vllm_openai, vllm, ollama, hf (or transformers), extractive;"
-        " auto takes the first that is ready, in this order",
-    )
-    model: str = Field("", description="Ollama's model, such as qwen3:8b; empty: the first chat model that Ollama has")
-    ollama_base_url: str = Field("http://127.0.0.1:11434", description="where the Ollama server listens")
-    ollama_num_ctx: int = Field(
-        8192, ge=512, description="Ollama's context window in tokens; a larger one takes more memory"
-    )
-    vllm_base_url: str = Field(
-        "",
-        description="address of a vLLM (OpenAI-compatible) server, such as http://127.0.0.1:8000/v1; several, with"
-        " commas between them, share the work",
-    )
-    vllm_model: str = Field("", description="the model to ask for there; empty: the one that is served")
-    vllm_api_key: str = Field("", repr=False, description="the key of that server, where it wants one")
-    vllm_model_path: str = Field("", description="hub id or folder of the model for vLLM in this process")
-    vllm_config: dict[str, Any] = Field(
-        default_factory=dict,
-        description="vLLM's engine arguments, such as {max_model_len: 8192, dtype: auto}",
-    )
-    vllm_profile: str = Field(
-        "", description="a ready set of those arguments, such as 24gb or 24gb+throughput; see docs/vllm-profiles.md"
-    )
-    vllm_tensor_parallel_size: int | None = Field(None, ge=1, description="how many GPUs share the model")
-    vllm_gpu_memory_utilization: float | None = Field(
-        None, gt=0, le=1, description="how much of the GPU's memory vLLM takes, 0.9 for 90 %"
-    )
-    vllm_max_model_len: int | None = Field(
-        None, ge=1, description="vLLM's context window in tokens; a larger one takes more memory"
-    )
-    vllm_max_num_seqs: int | None = Field(None, ge=1, description="how many answers vLLM writes at once")
-    vllm_dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] | None = Field(
-        None, description="the number format that vLLM computes in"
-    )
-    vllm_disable_log_stats: bool | None = Field(None, description="whether vLLM keeps its statistics out of the log")
-    hf_model_path: str = Field(
-        "", description="hub id or folder of the model for transformers in this process; empty: VLLM_MODEL_PATH"
-    )
-    hf_draft_model_path: str = Field(
-        "", description="a smaller model of the same family that drafts for it, which makes single answers faster"
-    )
-    hf_device: str = Field("auto", description="where transformers computes: auto, cpu, cuda, cuda:0, cuda:1, …, mps")
-    hf_dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
-        "auto", description="the number format that transformers computes in"
-    )
-    hf_max_batch: int = Field(8, ge=1, le=256, description="how many answers transformers writes at once")
-    trust_remote_code: bool = Field(
-        False, description="run Python code that comes with a model; only for models you trust"
-    )
-    allow_pickle: bool = Field(
-        False, description="load weights that are no safetensors; such a file can run code, only for models you trust"
-    )
     embedding_model: str = Field(
         "all-MiniLM-L6-v2",
         description="embedding model: the packaged all-MiniLM-L6-v2, or any sentence-transformers name or folder",
@@ -127,11 +48,29 @@ class Settings(BaseSettings):
     hf_endpoint: str = Field(
         "", description="the model hub or a mirror of it, such as https://hf-mirror.com; empty: https://huggingface.co"
     )
+    max_concurrent_tasks: int = Field(
+        8, ge=1, le=1024, description="how many answers are written at once, for the page and other programs together"
+    )
+    max_queued_tasks: int = Field(
+        32,
+        ge=0,
+        le=10_000,
+        description="how many more may wait for their turn; who comes after them is sent away (429)",
+    )
+    api_keys: str = Field(
+        "",
+        repr=False,
+        description="keys for other programs, and for the page from other machines; several with commas between them;"
+        " empty: only this machine may connect",
+    )
+    rate_limit: int = Field(600, ge=0, description="requests a minute that each key may make; 0: no limit")
+    max_upload_mb: int = Field(100, ge=1, description="the largest upload, in millions of bytes")
     offline: bool = Field(False, description="let nothing leave this machine: no download, no server elsewhere")
     data_dir: Path = Field(ROOT / "data" / "state", description="the folder of everything the product writes")
     models_dir: Path | None = Field(None, description="where fetched models are kept; empty: models in DATA_DIR")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is logged to stderr")
     log_file: Path | None = Field(None, description="a file that gets the log as well")
+    log_format: Literal["text", "json"] = Field("text", description="lines for people, or JSON for programs")
     llm: LLMSection = Field(
         default_factory=LLMSection,
         description="the engine (provider), vLLM servers and how they share the work (routes and more; see"
@@ -144,59 +83,29 @@ class Settings(BaseSettings):
         return self.models_dir or self.data_dir / "models"
 
     @property
-    def hf_model(self) -> str:
-        """Hub id or folder of the model for transformers; empty where none is set."""
-        return self.hf_model_path or self.vllm_model_path
+    def keys(self) -> tuple[str, ...]:
+        """API_KEYS, each on its own."""
+        return tuple(self.api_keys.split(",")) if self.api_keys else ()
 
-    def vllm_arguments(self) -> dict[str, Any]:
-        """vLLM's engine arguments: the profile's, over them VLLM_CONFIG, over them the settings of single ones.
-
-        What is set to None is left to vLLM. The model, its name and TRUST_REMOTE_CODE are not among them.
-        """
-        single = {name: getattr(self, f"vllm_{name}") for name in VLLM_OVERRIDES}
-        values = {
-            **config_vllm_profiles.profile_arguments(self.vllm_profile),
-            **self.vllm_config,
-            **{name: value for name, value in single.items() if value is not None},
-        }
-        return {name: value for name, value in values.items() if value is not None}
-
-    @field_validator("llm_engine", mode="before")
+    @field_validator("hf_endpoint")
     @classmethod
-    def _one_spelling(cls, value: object) -> object:
-        return engine_name(value)
-
-    @field_validator("vllm_config")
-    @classmethod
-    def _vllm_config_is_possible(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return config_vllm.checked(value)
-
-    @field_validator("vllm_profile")
-    @classmethod
-    def _profile_is_known(cls, value: str) -> str:
-        return "+".join(profile.name for profile in config_vllm_profiles.chosen(value))
-
-    @field_validator("hf_device")
-    @classmethod
-    def _is_device(cls, value: str) -> str:
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", value.lower()):
-            raise ValueError(f"is {shown_value('device', value)}, but must be auto, cpu, cuda, cuda:NUMBER or mps")
-        return value.lower()
-
-    @field_validator("ollama_base_url", "hf_endpoint")
-    @classmethod
-    def _is_http_address(cls, value: str) -> str:
+    def _is_hub_address(cls, value: str) -> str:
         return http_address(value)
 
-    @field_validator("vllm_api_key")
+    @field_validator("api_keys", mode="before")
     @classmethod
-    def _fits_a_header(cls, value: str) -> str:
-        return header_value(value)
+    def _list_or_commas(cls, value: object) -> object:
+        return ",".join(map(str, value)) if isinstance(value, list) else value
 
-    @field_validator("vllm_base_url")
+    @field_validator("api_keys")
     @classmethod
-    def _are_http_addresses(cls, value: str) -> str:
-        return ",".join(http_address(url) for part in value.split(",") if (url := part.strip()))
+    def _keys_fit_a_header(cls, value: str) -> str:
+        return ",".join(header_value(key) for part in value.split(",") if (key := part.strip()))
+
+    @field_validator("log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("log_level", mode="before")
     @classmethod

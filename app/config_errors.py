@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from app.errors import one_line
 
-_SECRET = re.compile("(?:key|(?<!first_)token|secret|password)(?![a-z])", re.IGNORECASE)
+_SECRET = re.compile("(?:keys?|(?<!first_)token|secret|password)(?![a-z])", re.IGNORECASE)
 _LONGEST_VALUE = 60  # characters of a wrong value that are repeated
 _LIMITS = ("ge", "gt", "le", "lt")  # a number's bounds, as pydantic and vllm_arguments.json name them
 

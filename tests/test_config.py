@@ -308,7 +308,7 @@ def test_an_unknown_setting_far_from_all_lists_what_there_is(write: WriteFile) -
 
     error = problem()
 
-    assert error.message.startswith("COLOUR is no setting (there are ALLOW_PICKLE, DATA_DIR, ")
+    assert error.message.startswith("COLOUR is no setting (there are ALLOW_PICKLE, API_KEYS, DATA_DIR, ")
     assert "VLLM_TENSOR_PARALLEL_SIZE)" in error.message
 
 
@@ -530,3 +530,16 @@ def test_the_example_names_every_setting_and_uncommented_it_is_the_defaults(writ
 
 def test_every_setting_is_explained() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize("given", ["one-key, two-key", ["one-key", " two-key "], "one-key,,two-key,"])
+def test_keys_are_a_list_or_have_commas_between_them(given: object) -> None:
+    assert load_settings(api_keys=given).keys == ("one-key", "two-key")
+    assert load_settings().keys == ()
+
+
+def test_a_wrong_key_is_refused_without_being_shown() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(api_keys="geheim-schlüssel")
+    assert "API_KEYS" in str(caught.value) and "geheim" not in str(caught.value)
+    assert "geheim" not in repr(load_settings(api_keys="geheim-1"))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.config import VLLM_OVERRIDES, Settings
+from app.config import Settings
+from app.config_engines import VLLM_OVERRIDES
 from app.config_errors import bounds
 from app.config_vllm import checked, known
 from app.config_vllm_profiles import PROFILES

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 Language = Literal["en", "zh"]
 Span = tuple[int, int]
+_STATEMENT = 200  # characters of joined clauses at most: a list that goes on and on is no statement
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _HAN_CHAR = re.compile(f"[{_HAN}]")
@@ -97,6 +98,18 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> list[Span]:
         _append_trimmed(spans, text, begin, match.end())
         begin = match.end()
     _append_trimmed(spans, text, begin, stop)
+    return spans
+
+
+def statements(text: str) -> list[Span]:
+    """The sentences of ``text``, Chinese clauses that semicolons join on a line as one of them."""
+    spans: list[Span] = []
+    for start, end in sentences(text):
+        first, last = spans[-1] if spans else (0, 0)
+        if text[first:last].endswith("；") and end - first <= _STATEMENT and "\n" not in text[last:start]:
+            spans[-1] = first, end
+        else:
+            spans.append((start, end))
     return spans
 
 

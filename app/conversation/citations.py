@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.schema import Citation, Passage
-from app.text import Span, has_han, sentences
+from app.text import Span, has_han, sentences, statements
 
 _LEAST = 12
 _LEAST_HAN = 6
@@ -153,11 +153,12 @@ def _numbers(markers: str, count: int) -> list[int]:
 
 def _wordings(segment: str) -> Iterator[str]:
     segment = _LIST_MARK.sub("", segment).lstrip(" .,;:。，；：、")
-    spans = sentences(segment)
-    last = segment[slice(*spans[-1])] if spans else ""
-    yield last
+    whole, last = (spans[-1] if spans else (0, 0) for spans in (statements(segment), sentences(segment)))
+    yield segment[slice(*whole)]
+    if last != whole:
+        yield segment[slice(*last)]
     yield segment
-    yield from reversed(_QUOTED.findall(last))
+    yield from reversed(_QUOTED.findall(segment[slice(*whole)]))
 
 
 def _find(claims: Sequence[str], passage: Folded, text: str) -> Span | None:

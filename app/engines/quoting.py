@@ -16,14 +16,12 @@ from itertools import pairwise
 from typing import Any
 
 from app.errors import one_line
-from app.text import Span, has_han, language, pairs, sentences, simplified, terms
+from app.text import Span, has_han, language, pairs, simplified, statements, terms
 
 MOST = 3
 """At most so many sentences are quoted."""
 LONG = 400
 """A sentence of more characters than this is cut at its line breaks: it is a table without full stops."""
-CLAUSES = 200
-"""Chinese clauses that semicolons join are quoted as one sentence of at most so many characters."""
 
 K1, B = 1.2, 0.1
 NEIGHBOUR, HEADING, ASKED = 0.6, 0.6, 0.8  # share of a word's weight that its surroundings lend a sentence
@@ -162,7 +160,7 @@ def _words(text: str) -> list[str]:
 
 def _pieces(text: str) -> Iterator[tuple[str, bool, Span]]:
     """The sentences of ``text``, ready to be quoted, whether each is a heading, and the span that it is from."""
-    for start, end in _joined(text):
+    for start, end in statements(text):
         at_line_start = text[:start].rstrip(" \t")[-1:] in ("", "\n")
         piece = text[start:end]
         for line in piece.split("\n") if len(piece) > LONG else (piece,):
@@ -170,18 +168,6 @@ def _pieces(text: str) -> Iterator[tuple[str, bool, Span]]:
             words = one_line(line[marker.end() :] if marker else line).rstrip(" |")
             if words:
                 yield words, _HEADING.match(line) is not None, (start, end)
-
-
-def _joined(text: str) -> list[Span]:
-    """The sentences of ``text``, those that a Chinese semicolon ends together with the next on their line."""
-    spans: list[Span] = []
-    for start, end in sentences(text):
-        first, last = spans[-1] if spans else (0, 0)
-        if text[first:last].endswith("；") and end - first <= CLAUSES and "\n" not in text[last:start]:
-            spans[-1] = first, end
-        else:
-            spans.append((start, end))
-    return spans
 
 
 def _weights(asked: Sequence[str], pool: Sequence[_Sentence]) -> dict[str, float]:

@@ -150,3 +150,16 @@ def test_one_citation_for_each_number_and_span(answer: str, found: list[str]) ->
 def test_a_giant_answer_is_quick() -> None:
     answer = "The sky is blue during the day [1]. " * 2000 + "[" * 5000 + " [1 " * 2000
     assert cite(answer, ALL)[0].n == 1
+
+
+def test_clauses_that_a_semicolon_joins_are_cited_together() -> None:
+    clauses = "主楼高九层，于一九七四年建成；副楼高五层，于一九八二年建成。"
+    source = passage(f"校园很大。{clauses}操场在后面。")
+    [citation] = cite(f"{clauses} [1]", [source])
+    assert (citation.text, citation.supported) == (clauses, True)
+
+
+def test_of_joined_clauses_those_that_are_verbatim_are_cited() -> None:
+    source = passage("校园很大。主楼高九层，于一九七四年建成；副楼高五层，于一九八二年建成。操场在后面。")
+    [citation] = cite("主楼是老房子；副楼高五层，于一九八二年建成。 [1]", [source])
+    assert (citation.text, citation.supported) == ("副楼高五层，于一九八二年建成。", True)

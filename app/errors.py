@@ -8,6 +8,12 @@
     ├── DataFolderError             DATA_DIR cannot be used (read-only, no space, newer format)
     │   └── DataFolderBusy          another process owns DATA_DIR
     ├── PortInUse                   the server's port is taken
+    ├── ServerStopping              the server is about to end and begins nothing new
+    ├── TooBusy                     as many are answered, or wait, as are allowed
+    │   └── RateLimited             one key asks too often
+    ├── KeyRefused                  a key is missing or wrong
+    ├── DoorClosed                  asked from where nobody is let in
+    ├── TooLarge                    a request or a file is larger than allowed
     ├── DocumentError               a file could not become a document
     │   ├── DocumentMissing         no such file or document
     │   ├── UnsupportedFormat       no reader for this kind of file
@@ -109,6 +115,35 @@ class DataFolderBusy(DataFolderError):
 
 class PortInUse(HotswapError):
     """The server's port is taken."""
+
+
+class ServerStopping(HotswapError):
+    """The server is about to end and begins nothing new."""
+
+    def __init__(self, message: str = "", hint: str = "") -> None:
+        super().__init__(message or "The server is being stopped.", hint or "Ask again once it runs.")
+
+
+class TooBusy(HotswapError):
+    """As many are answered, or wait, as are allowed; ``retry_after`` in seconds."""
+
+    retry_after = 1
+
+
+class RateLimited(TooBusy):
+    """One key asks too often."""
+
+
+class KeyRefused(HotswapError):
+    """A key is missing or wrong."""
+
+
+class DoorClosed(HotswapError):
+    """Asked from where nobody is let in."""
+
+
+class TooLarge(HotswapError):
+    """A request or a file is larger than allowed."""
 
 
 class DocumentError(HotswapError):

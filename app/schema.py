@@ -133,8 +133,15 @@ class Timings:
     total_ms: float = 0.0
 
 
-ANSWERED = "answered"
-"""The outcome of a RouteTry that went well."""
+@dataclass(frozen=True)
+class Usage:
+    """Tokens that an engine read and wrote, as it counted them itself."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+ANSWERED = "answered"  # the outcome of a RouteTry that went well
 
 
 @dataclass(frozen=True)
@@ -148,9 +155,9 @@ class RouteTry:
 
 @dataclass(frozen=True)
 class Answer:
-    """A finished answer. ``query`` is the question as it was searched, history folded in.
-
-    ``routes`` are the servers that were asked, in turn, where the engine has any.
+    """A finished answer. ``query`` is the question as it was searched, history folded in. ``routes`` are the servers
+    that were asked, in turn, where there are any; ``usage`` is None where the engine does not count;
+    ``finish_reason`` is ``stop``, ``length`` or ``content_filter``.
     """
 
     answer: str
@@ -162,6 +169,8 @@ class Answer:
     citations: tuple[Citation, ...] = ()
     timings: Timings = Timings()
     routes: tuple[RouteTry, ...] = ()
+    usage: Usage | None = None
+    finish_reason: str = "stop"
 
     def as_dict(self) -> dict[str, Any]:
         """The keys that programs rely on."""
@@ -171,6 +180,7 @@ class Answer:
             "citations": [citation.as_dict() for citation in self.citations],
             "timings": asdict(self.timings),
             "routes": [asdict(route) for route in self.routes],
+            "usage": asdict(self.usage) if self.usage else None,
         }
 
 

@@ -10,11 +10,12 @@ import gc
 import logging
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from app import offline
+from app.answering import Answering
+from app.cited_source import SourceView, cited_source
 from app.config import Settings, get_settings
 from app.conversation.history import History
 from app.engines.registry import readiness
@@ -23,28 +24,22 @@ from app.errors import HotswapError, Offline
 from app.evaluation_jobs import EvaluationJobs
 from app.jobs import Job, JobBoard
 from app.knowledge import open_knowledge
+from app.metrics import Metrics
 from app.model_jobs import ModelJobs
 from app.owner import Ownership
-from app.schema import DocumentInfo, EngineStatus, IngestReport, OnProgress, Page, SearchResult
+from app.schema import DocumentInfo, EngineStatus, IngestReport, OnProgress, SearchResult
 from app.uploads import Uploads
 
 if TYPE_CHECKING:
+    from app.conversation.request import Wishes
     from app.conversation.response import Response
     from app.conversation.turns import Turn
     from app.engines.registry import Choice
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class SourceView:
-    """A document as a citation opens it; ``path`` is the original file while it is still the cited version."""
-
-    doc: str
-    text: str
-    pages: tuple[Page, ...]
-    media: Literal["pdf", "text"]
-    path: Path | None
+PATIENCE = 60.0
+"""Seconds that the answers in flight may take to end when the server is stopped."""
 
 
 class Service:
@@ -58,6 +53,8 @@ class Service:
         self.switch = EngineSwitch(settings)
         self.models = ModelJobs(settings, self.switch)
         self.evaluations = EvaluationJobs(settings, self.knowledge, self.switch)
+        self.metrics = Metrics()
+        self.answering = Answering(settings, self.switch, self.knowledge, self.metrics.answered)
         self._uploads = Uploads(settings.data_dir / "uploads", self.knowledge)
         self._jobs = JobBoard[IngestReport]()
         self._switches = JobBoard[EngineStatus]()
@@ -88,7 +85,8 @@ class Service:
         return service
 
     def close(self) -> None:
-        """Stop the work, let the engines and files go, give up the folder."""
+        """Let the answers in flight end, stop the other work, let the engines and files go, give up the folder."""
+        self.answering.close(PATIENCE)
         work = (self._jobs, self._switches, self._pulls, self.models, self.evaluations)
         for part in (*work, self.switch, self.history, self.knowledge):
             part.close()
@@ -144,14 +142,7 @@ class Service:
 
     def source(self, document_id: int, sha256: str) -> SourceView | None:
         """The cited version of a document; None when it was removed or replaced."""
-        content = self.knowledge.content(document_id, sha256)
-        file = self.knowledge.file(document_id)
-        if content is None or file is None:
-            return None
-        path = Path(file.source)
-        unchanged = path.is_file() and path.stat().st_size == file.size
-        media: Literal["pdf", "text"] = "pdf" if path.suffix.lower() == ".pdf" else "text"
-        return SourceView(file.doc, content.text, content.pages, media, path if unchanged else None)
+        return cited_source(self.knowledge, document_id, sha256)
 
     def quote(self, document_id: int, sha256: str, start: int, end: int) -> str | None:
         """The words of a citation; None when that version of the document is gone."""
@@ -225,32 +216,25 @@ class Service:
         collection: str | None = None,
         documents: bool = True,
         conversation: str = "",
+        wishes: Wishes | None = None,
     ) -> Response:
         """Answer a question; iterate over the response for its text. Work begins with the iteration.
 
-        ``conversation`` names what the question belongs to.
+        ``conversation`` names what the question belongs to. Iterating raises TooBusy where too many are in line.
 
         Raises:
             ConfigError: there is no engine of that name.
             QuestionError: the question is empty or far too long.
         """
-        from app.conversation.request import Request
-        from app.conversation.response import Response
-        from app.conversation.turns import check_question, turns
-        from app.fallback import WriterLine
-
-        if engine is not None:
-            self.choice(engine)
-        line = WriterLine(self.switch, engine)
-        request = Request(
-            question=check_question(question),
-            history=turns(history),
-            retriever=(lambda: self.knowledge.retriever(collection)) if documents else None,
-            writer=line.first,
-            fallback=line.after,
+        return self.answering.ask(
+            question,
+            history=history,
+            engine=engine,
+            collection=collection,
+            documents=documents,
             conversation=conversation,
+            wishes=wishes,
         )
-        return Response(request)
 
     # warm-up
 

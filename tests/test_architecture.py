@@ -23,7 +23,8 @@ FLOORS = (
     ("engines", "models", "readers", "knowledge"),
     ("llm_utils", "conversation"),
     (
-        "service", "answering", "fallback", "uploads", "operations", "jobs", "owner", "client", "logs", "progress",
+        "service", "admission", "answering", "cited_source", "metrics", "fallback", "uploads", "operations", "jobs",
+        "owner", "client", "logs", "progress",
         "inventory", "model_jobs", "evaluation", "evaluation_jobs",
     ),
     ("cli", "api", "ui", "__main__", "streamlit_app"),

@@ -58,6 +58,10 @@ repeat it unchanged. Do not answer it. Reply with the question alone, on one lin
 如果问题本身已经完整，就原样重复。不要回答问题。只输出一行改写后的问题，不要输出别的内容。""",
 }
 
+_WISHES: dict[Language, str] = {
+    "en": "As far as these rules allow it, also follow this:",
+    "zh": "在不违反上述规则的前提下，还请遵循：",
+}
 _LABELS: dict[Language, tuple[str, str]] = {"en": ("Passages", "Question"), "zh": ("段落", "问题")}
 _REWRITE_LABELS: dict[Language, tuple[str, str, str, str]] = {
     "en": ("Conversation", "User", "Assistant", "Last question"),
@@ -80,18 +84,25 @@ def is_refusal(text: str) -> bool:
     return one_line(text) in (*_REFUSAL.values(), *_SMALL_TALK.values())
 
 
-def instructions(language: Language) -> str:
+def instructions(language: Language, wishes: str = "") -> str:
     """The system message of an answer from passages."""
-    return _ANSWER[language].format(refusal=_REFUSAL[language])
+    rules = _ANSWER[language].format(refusal=_REFUSAL[language])
+    return f"{rules}\n\n{_WISHES[language]}\n{wishes}" if wishes else rules
 
 
 def messages(
-    question: str, query: str, passages: Sequence[Passage], history: Sequence[Message], language: Language
+    question: str,
+    query: str,
+    passages: Sequence[Passage],
+    history: Sequence[Message],
+    language: Language,
+    wishes: str = "",
 ) -> list[BaseMessage]:
     """The prompt of an answer from ``passages``, which are numbered from 1 in their order.
 
-    ``question`` is what the user wrote; ``query`` the same with the history folded in. The last message
-    carries ``query`` and the passages as data too (``additional_kwargs``), for engines that need no prompt.
+    ``question`` is what the user wrote; ``query`` the same with the history folded in; ``wishes`` come after our own
+    rules, which they cannot put out of force. The last message carries ``query`` and the passages as data too
+    (``additional_kwargs``), for engines that need no prompt.
     """
     passages_label, question_label = _LABELS[language]
     fenced = "\n\n".join(_fence(number, passage) for number, passage in enumerate(passages, 1))
@@ -107,12 +118,13 @@ def messages(
         for number, passage in enumerate(passages, 1)
     ]
     content = f"{passages_label}:\n\n{fenced}\n\n{question_label}: {question}"
-    return _conversation(instructions(language), history, content, {"question": query, "passages": data})
+    system = instructions(language, wishes)
+    return _conversation(system, history, content, {"question": query, "passages": data})
 
 
-def chat_messages(question: str, history: Sequence[Message], language: Language) -> list[BaseMessage]:
-    """The prompt of plain chat, without documents."""
-    return _conversation(_CHAT[language], history, question, {"question": question, "passages": []})
+def chat_messages(question: str, history: Sequence[Message], language: Language, wishes: str = "") -> list[BaseMessage]:
+    """The prompt of plain chat, without documents; ``wishes`` stand in the place of our own instructions."""
+    return _conversation(wishes or _CHAT[language], history, question, {"question": question, "passages": []})
 
 
 def rewrite_messages(question: str, history: Sequence[Message], language: Language) -> list[BaseMessage]:

@@ -22,8 +22,8 @@ class Response:
     It may be iterated in another thread than it was made in, and by several at a time; ``close`` may be
     called from any thread. What an event loop reads can be read without one once it has ended.
 
-    Iterating raises EngineError when the engine gave no word. One that fails later leaves its text, with
-    ``complete`` false and the reason in ``error``.
+    Iterating raises EngineError when the engine gave no word, TooBusy where there is no place in the line. One that
+    fails later leaves its text, with ``complete`` false and the reason in ``error``.
     """
 
     def __init__(self, request: Request) -> None:
@@ -125,6 +125,11 @@ class Response:
         return self._work.query
 
     @property
+    def place(self) -> int:
+        """In the line of those who wait for their turn; 0 once it has come, and where there is no line."""
+        return self._work.place
+
+    @property
     def error(self) -> EngineError | None:
         """Why an answer that began did not come to its end."""
         return self._work.error
@@ -133,11 +138,13 @@ class Response:
         with self._state:
             self._stopped = self._stopped or self._final is None
             self._finish(done=False)
+        self._work.give_up()
 
     def _finish(self, done: bool) -> None:
         with self._state:
             if self._final is None:
                 self._final = self._work.answer("".join(self._pieces), done)
+                self._work.told(self._final, self._failed, self._stopped)
 
     def _reach(self, at: int) -> bool:
         """Whether there is a piece number ``at``; works on until there is one or the answer has ended."""

@@ -7,7 +7,6 @@ import logging
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import aclosing, closing
-from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from app.conversation import rewrite
@@ -15,7 +14,8 @@ from app.conversation.citations import cite, without_markers
 from app.conversation.context import Fitting, fits
 from app.conversation.passages import as_passages
 from app.conversation.prompts import chat_messages, instructions, is_refusal, messages, refusal, small_talk
-from app.conversation.request import Request, Writer
+from app.conversation.request import Request, Turn, Writer
+from app.conversation.tally import Tally
 from app.conversation.thinking import ThinkFilter
 from app.conversation.turns import answered, language_of, questions
 from app.errors import (
@@ -27,7 +27,7 @@ from app.errors import (
     ModelMissing,
     OutOfMemory,
 )
-from app.schema import Answer, Message, Passage, RouteTry, Timings
+from app.schema import Answer, Message, Passage
 from app.small_talk import is_small_talk
 from app.text import estimate_tokens
 
@@ -39,13 +39,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _GONE = (EngineUnavailable, ModelMissing, EngineTimeout, OutOfMemory)
-_CUT_OFF = {
-    "length": (
-        "The answer reached the length allowed and ends there.", "Raise llm.params.max_tokens for longer answers.",
-    ),
-    "content_filter": ("The server's content filter ended the answer.", "Ask in other words, or another engine."),
-}  # fmt: skip
-"""What is told of an answer that ends for another reason than its own end, by ``finish_reason``."""
 _ANSWER_ROOM = 1024
 """Tokens of the context window that are left for the answer, where the window has four times as many."""
 
@@ -56,19 +49,15 @@ class Writing:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._language = language_of(request.question, request.history)
+        self._turn: Turn | None = None
+        self._given_up = False
         self._writer: Writer | None = None
         self._ended = False
         self._handover = threading.Lock()
         self._fits: Iterator[Fitting] = iter(())  # what the writer is still to try
         self._fitting: Fitting | None = None
         self._filter = ThinkFilter()
-        self._spoken = False
-        self._began: float | None = None
-        self._retrieval_ms = 0.0
-        self._ttft_ms: float | None = None
-        self._cut_off: tuple[str, ...] = ()  # what is told of it
-        self._routes: tuple[RouteTry, ...] = ()
-        self._routed_model = ""
+        self._tally = Tally()
         named = {"conversation_id": request.conversation} if request.conversation else {}
         self._config: RunnableConfig = {"metadata": named}
         self._retrieved: tuple[Passage, ...] = ()
@@ -80,21 +69,49 @@ class Writing:
     def run(self) -> Generator[str]:
         """The pieces of the answer's text."""
         try:
-            yield from self._pieces()
+            turn = self._line_up()
+            if turn is None or turn.wait():
+                self._tally.turn()
+                yield from self._pieces()
         finally:
             self._let_go()
 
     async def arun(self) -> AsyncGenerator[str]:
         """:meth:`run` for an event loop; what would block it is done in a thread."""
         try:
-            async with aclosing(self._apieces()) as pieces:
-                async for piece in pieces:
-                    yield piece
+            turn = self._line_up()
+            if turn is None or await turn.wait_async():
+                self._tally.turn()
+                async with aclosing(self._apieces()) as pieces:
+                    async for piece in pieces:
+                        yield piece
         finally:
             self._let_go()
 
+    @property
+    def place(self) -> int:
+        """In the line of those who wait for their turn; 0 outside it."""
+        return self._turn.place if self._turn and not self._ended else 0
+
+    def give_up(self) -> None:
+        """The reader leaves; who still waits for their turn waits no longer."""
+        with self._handover:
+            self._given_up, turn = True, self._turn
+        if turn:
+            turn.give_up()
+
+    def _line_up(self) -> Turn | None:
+        self._tally.begin()
+        if self._request.turn is None:
+            return None
+        turn = self._request.turn()
+        with self._handover:
+            self._turn, given_up = turn, self._given_up
+        if given_up:
+            turn.give_up()
+        return turn
+
     def _pieces(self) -> Generator[str]:
-        self._began = perf_counter()
         if self._request.retriever is not None:
             if is_small_talk(self._request.question):
                 self.refused = True
@@ -106,7 +123,8 @@ class Writing:
                 return
         while True:
             try:
-                stream = cast("Generator[AIMessageChunk]", self._current().llm.stream(self._prompt(), self._config))
+                llm, wishes = self._current().llm, self._request.wishes.keywords()
+                stream = cast("Generator[AIMessageChunk]", llm.stream(self._prompt(), self._config, **wishes))
                 with closing(stream):
                     for chunk in stream:
                         if text := self._visible(chunk):
@@ -119,7 +137,6 @@ class Writing:
                     return
 
     async def _apieces(self) -> AsyncGenerator[str]:
-        self._began = perf_counter()
         if self._request.retriever is not None:
             if is_small_talk(self._request.question):
                 self.refused = True
@@ -133,7 +150,8 @@ class Writing:
         while True:
             try:
                 writer = await asyncio.to_thread(self._current)
-                stream = cast("AsyncGenerator[AIMessageChunk]", writer.llm.astream(self._prompt(), self._config))
+                llm, wishes = writer.llm, self._request.wishes.keywords()
+                stream = cast("AsyncGenerator[AIMessageChunk]", llm.astream(self._prompt(), self._config, **wishes))
                 async with aclosing(stream):
                     async for chunk in stream:
                         if text := self._visible(chunk):
@@ -148,22 +166,24 @@ class Writing:
     def answer(self, text: str, done: bool) -> Answer:
         """The answer as it is with ``text`` said; ``done`` when its source is exhausted."""
         refused = self.refused or is_refusal(text)
-        writer = self._writer
+        writer, tally = self._writer, self._tally
         return Answer(
             answer=text,
             engine=writer.engine if writer else self._request.engine,
-            model=self._routed_model or (writer.model if writer else self._request.model),
-            complete=done and self.error is None and not self._cut_off,
+            model=tally.routed_model or (writer.model if writer else self._request.model),
+            complete=done and self.error is None and not tally.cut_off and not self._given_up,
             refused=refused,
             query=self.query,
             citations=() if refused else cite(text, self.passages),
-            timings=Timings(self._retrieval_ms, None if refused else self._ttft_ms, self._since_begin()),
-            routes=self._routes,
+            timings=tally.timings(refused),
+            routes=tally.routes,
+            usage=tally.usage,
+            finish_reason=tally.finish_reason,
         )
 
-    def _since_begin(self) -> float:
-        """Milliseconds, more than none once the work began."""
-        return 0.0 if self._began is None else max(0.001, round((perf_counter() - self._began) * 1000, 3))
+    def told(self, answer: Answer, failed: Exception | None, left: bool) -> None:
+        """The answer has ended; whoever wanted to know is told."""
+        self._request.on_end(answer, failed or self.error, left)
 
     def _rewritten(self) -> str:
         question, history = self._request.question, self._request.history
@@ -191,7 +211,7 @@ class Writing:
 
     def _found(self, documents: list[Document]) -> str:
         """Takes the retrieved passages; the refusal when there are none."""
-        self._retrieval_ms = self._since_begin()
+        self._tally.searched()
         self._retrieved = self.passages = as_passages(documents)
         self.refused = not self.passages
         return refusal(self._language) if self.refused else ""
@@ -207,57 +227,55 @@ class Writing:
             before.release()
         if ended:
             writer.release()
-        self._filter, self._cut_off, self._fitting, self._routed_model = ThinkFilter(), (), None, ""
+        self._filter, self._fitting = ThinkFilter(), None
+        self._tally.new_writer()
         return writer
 
     def _let_go(self) -> None:
         with self._handover:
-            self._ended, writer = True, self._writer
+            self._ended, writer, turn = True, self._writer, self._turn
         if writer:
             writer.release()
+        if turn:
+            turn.leave()
 
     def _prompt(self) -> list[BaseMessage]:
         """The prompt within the writer's window; ``passages`` is what is in it."""
-        question = self._request.question
+        question, wishes = self._request.question, self._request.wishes.instructions
         if self._fitting is None:
             self._fits = self._fits_within(self._current().context_window)
             self._fitting = next(self._fits)
         self.passages, history = self._fitting
         if self._request.retriever is None:
-            return chat_messages(question, history, self._language)
-        return messages(question, self.query, self.passages, history, self._language)
+            return chat_messages(question, history, self._language, wishes)
+        return messages(question, self.query, self.passages, history, self._language, wishes)
 
     def _fits_within(self, window: int) -> Iterator[Fitting]:
         history = answered(self._request.history)
         if self._request.retriever is not None:
             history = tuple(Message(turn.role, without_markers(turn.content)) for turn in history)
-        reserve = min(_ANSWER_ROOM, window // 4) + estimate_tokens(instructions(self._language))
+        system = instructions(self._language, self._request.wishes.instructions)
+        reserve = min(_ANSWER_ROOM, window // 4) + estimate_tokens(system)
         return fits(self._retrieved, history, self._request.question, window, reserve)
 
-    def _visible(self, chunk: BaseMessage) -> str:
-        told = chunk.response_metadata
-        if told.get("finish_reason") in _CUT_OFF:
-            self._cut_off = _CUT_OFF[told["finish_reason"]]
-        if "routes" in told:  # one of several servers, and perhaps of several models
-            self._routes += tuple(RouteTry(**tried) for tried in told["routes"])
-            self._routed_model = told["model_name"]
+    def _visible(self, chunk: AIMessageChunk) -> str:
+        self._tally.take(chunk)
         return self._say(self._filter.feed(str(chunk.text)))
 
     def _say(self, text: str) -> str:
-        if text and not self._spoken:
-            self._spoken = True
-            self._ttft_ms = self._since_begin()
+        if text:
+            self._tally.spoke()
         return text
 
     def _end(self) -> str:
         text = self._say(self._filter.finish())
-        if not self._spoken:
+        if not self._tally.spoken:
             raise IncompleteAnswer(
                 "The model ended without a word of an answer.",
                 "Ask again, raise llm.params.max_tokens, or choose another engine or model.",
             )
-        if self._cut_off:
-            self.error = IncompleteAnswer(*self._cut_off)
+        if self._tally.cut_off:
+            self.error = IncompleteAnswer(*self._tally.cut_off)
         return text
 
     def _goes_on(self, error: EngineError) -> bool:
@@ -265,7 +283,7 @@ class Writing:
 
         What has been said stays; an error before it is the reader's.
         """
-        if self._spoken:
+        if self._tally.spoken:
             logger.warning("the answer broke off: %s", error)
             self.error = error
             return False

@@ -8,9 +8,10 @@ from typing import Any
 
 import streamlit as st
 
+from app.cited_source import SourceView
 from app.errors import HotswapError
 from app.schema import Citation, Page
-from app.service import Service, SourceView
+from app.service import Service
 from app.ui.faults import callback
 from app.ui.i18n import t
 from app.ui.markup import plain

@@ -10,6 +10,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
+from app.cited_source import SourceView
 from app.config import Settings
 from app.conversation.history import History
 from app.engines.registry import AUTO, ORDER
@@ -32,7 +33,6 @@ from app.schema import (
     RouteStatus,
     RouteTry,
 )  # fmt: skip
-from app.service import SourceView
 from tests.engines.servers import unused_url
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "ui" / "main.py")

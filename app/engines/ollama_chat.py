@@ -30,6 +30,10 @@ from app.errors import EngineTimeout, EngineUnavailable, IncompleteAnswer
 logger = logging.getLogger(__name__)
 
 
+_OPTIONS = {"temperature": "temperature", "top_p": "top_p", "max_tokens": "num_predict"}
+"""What a call may wish for, in the words of all engines, and how Ollama calls it."""
+
+
 class OllamaChatModel(ChatOllama):
     """One model of one Ollama server.
 
@@ -68,7 +72,9 @@ class OllamaChatModel(ChatOllama):
             yield _marked(chunk)
 
     def _body(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+        wished = {_OPTIONS[name]: kwargs.pop(name) for name in _OPTIONS.keys() & kwargs.keys()}
         params = {**self._chat_params(messages, stop, **kwargs), "stream": True}
+        params["options"] = {**params["options"], **wished}
         # Without these an overlong prompt loses its beginning in silence, and an overlong answer its prompt.
         params |= {"truncate": False, "shift": False}
         return {key: value for key, value in params.items() if value is not None}

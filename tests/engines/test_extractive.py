@@ -16,6 +16,7 @@ from app.config import load_settings
 from app.engines.extractive import ExtractiveEngine
 from app.engines.quoting import Quote, best_quotes
 from app.errors import EngineUnavailable, one_line
+from app.text import estimate_tokens
 
 
 def passage(n: int, text: str, heading: str = "", doc: str = "guide.md") -> dict[str, Any]:
@@ -244,3 +245,15 @@ def test_clauses_that_a_chinese_semicolon_joins_are_quoted_together() -> None:
     quotes = [quote.text for quote in best_quotes("为什么兴建高架桥？", [passage(1, text)])]
     assert quotes[0] == "另有传闻说要兴建高架桥；原因是旧街过窄，车辆无法通行。"
     assert all("其余路段不变；第二条" not in quote for quote in quotes)
+
+
+def test_it_ends_at_a_stop_string_and_at_its_most_tokens() -> None:
+    message = ask("Who founded the museum and what do tickets cost?", ALL)
+    whole = model().invoke([message])
+    assert whole.response_metadata["finish_reason"] == "stop"
+    assert whole.usage_metadata is not None and whole.usage_metadata["output_tokens"] > 10
+    stopped = model().invoke([message], stop=["never there", "euros"])
+    assert str(whole.text).startswith(str(stopped.text)) and not stopped.text.endswith("euros")
+    short = model().invoke([message], max_tokens=5)
+    assert short.response_metadata["finish_reason"] == "length"
+    assert str(whole.text).startswith(str(short.text)) and 0 < estimate_tokens(str(short.text)) <= 5

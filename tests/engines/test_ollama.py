@@ -126,6 +126,16 @@ def test_the_request_carries_the_settings_and_forbids_silent_cuts() -> None:
     assert request.body["messages"][-1]["content"] == "Hello"
 
 
+def test_what_one_call_wishes_for_goes_over_the_settings() -> None:
+    with server("chat_stream_warm") as there:
+        chat = OllamaEngine(settings(there.url, temperature=0.25, max_tokens=77)).chat_model()
+        list(chat.stream("Hello", temperature=1.5, max_tokens=5, stop=["END"]))
+        (request,) = there.asked(CHAT)
+    options = request.body["options"]
+    assert (options["temperature"], options["num_predict"], options["stop"]) == (1.5, 5, ["END"])
+    assert not {"temperature", "max_tokens", "top_p"} & request.body.keys()
+
+
 def test_passages_beside_the_prompt_are_not_sent() -> None:
     message = HumanMessage("Hello", additional_kwargs={"question": "q", "passages": [{"n": 1, "text": "secret"}]})
     with server("chat_stream_warm") as there:

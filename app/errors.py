@@ -20,7 +20,9 @@
     │   ├── EmptyDocument           a file without any text
     │   ├── DamagedDocument         truncated, or not what its name says
     │   └── ProtectedDocument       a password or the file's permissions keep us out
-    ├── CollectionError             a collection is missing, or its name is not allowed
+    ├── CollectionError             a collection is missing
+    │   ├── CollectionNameWrong     no collection can be called so
+    │   ├── ModelUnknown            another program asks for a model that is no collection here
     │   └── EmbedderMismatch        the collection was built by another embedding model
     ├── EmbedderUnavailable         the embedding model is missing or not the one expected
     ├── RerankerUnavailable         the model that sorts passages is missing or is no such model
@@ -171,7 +173,15 @@ class ProtectedDocument(DocumentError):
 
 
 class CollectionError(HotswapError):
-    """A collection is missing, or its name is not allowed."""
+    """A collection is missing."""
+
+
+class CollectionNameWrong(CollectionError):
+    """No collection can be called so."""
+
+
+class ModelUnknown(CollectionError):
+    """Another program asks for a model that is no collection here."""
 
 
 class EmbedderMismatch(CollectionError):

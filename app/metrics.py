@@ -5,21 +5,34 @@ Labels take few values: the names of engines, routes and errors, never a documen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from app.engines.registry import AUTO, ENGINES
 from app.errors import HotswapError
-from app.schema import Answer, IngestReport
+from app.schema import Answer, IngestReport, RouteStatus
 
 if TYPE_CHECKING:
-    from app.jobs import State
+    from app.admission import Admission
+    from app.engines.switch import EngineSwitch
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Of the text, as its format asks for. Source: Prometheus, Exposition formats."""
+
+disable_created_metrics()  # a second series for each, that nobody asks for
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128)
 _SEARCH_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -85,13 +98,40 @@ class Metrics:
             self.documents.labels(outcome).inc(count)
         self.ingestion.observe(report.seconds)
 
-    def switched(self, engine: str, outcome: State) -> None:
-        """A switch of the engine has ended."""
-        self.switches.labels(engine, outcome).inc()
+    @contextmanager
+    def switching(self, engine: str) -> Iterator[None]:
+        """Counts a switch of the engine by its end."""
+        name = engine if engine in (AUTO, *ENGINES) else "unknown"
+        try:
+            yield
+        except BaseException:
+            self.switches.labels(name, "failed").inc()
+            raise
+        self.switches.labels(name, "done").inc()
 
     def text(self) -> bytes:
         """All of it in Prometheus's format."""
         return generate_latest(self.registry)
+
+
+def observe(metrics: Metrics, admission: Admission, switch: EngineSwitch) -> None:
+    """What is looked up whenever somebody reads the metrics."""
+
+    def live() -> Iterator[tuple[str, float]]:
+        try:
+            chosen = switch.choice().engine.name
+        except HotswapError:
+            chosen = ""
+        return ((name, float(name == chosen)) for name in ENGINES)
+
+    def routes() -> Iterator[tuple[str, float]]:
+        statuses: tuple[RouteStatus, ...] = getattr(switch.engines.get("vllm_openai"), "routes", tuple)()
+        return ((route.name, float(route.state in ("in", "busy"))) for route in statuses)
+
+    metrics.gauge("tasks_active", "Answers being written", lambda: admission.active)
+    metrics.gauge("tasks_waiting", "Questions in line", lambda: admission.waiting)
+    metrics.states("engine_live", "1 for the engine that answers now", "engine", live)
+    metrics.states("route_up", "1 for a server that answers", "route", routes)
 
 
 def _outcome(answer: Answer, error: Exception | None, left: bool) -> str:

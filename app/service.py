@@ -24,7 +24,7 @@ from app.errors import HotswapError, Offline
 from app.evaluation_jobs import EvaluationJobs
 from app.jobs import Job, JobBoard
 from app.knowledge import open_knowledge
-from app.metrics import Metrics
+from app.metrics import Metrics, observe
 from app.model_jobs import ModelJobs
 from app.owner import Ownership
 from app.schema import DocumentInfo, EngineStatus, IngestReport, OnProgress, SearchResult
@@ -55,6 +55,7 @@ class Service:
         self.evaluations = EvaluationJobs(settings, self.knowledge, self.switch)
         self.metrics = Metrics()
         self.answering = Answering(settings, self.switch, self.knowledge, self.metrics.answered)
+        observe(self.metrics, self.answering.admission, self.switch)
         self._uploads = Uploads(settings.data_dir / "uploads", self.knowledge)
         self._jobs = JobBoard[IngestReport]()
         self._switches = JobBoard[EngineStatus]()
@@ -101,7 +102,9 @@ class Service:
         on_progress: OnProgress = lambda progress: None,
     ) -> IngestReport:
         """Bring a collection up to date with files and folders, in this thread."""
-        return self.knowledge.ingest(paths, collection, on_progress)
+        report = self.knowledge.ingest(paths, collection, on_progress)
+        self.metrics.ingested(report)
+        return report
 
     def start_ingest(self, paths: Sequence[Path], collection: str | None = None) -> Job[IngestReport]:
         """The same in the background."""
@@ -113,9 +116,15 @@ class Service:
 
         A file that cannot be read is not kept, and the earlier one of its name stays.
         """
-        waiting = self._uploads.receive(files)
+        waiting = self._uploads.receive(files, collection)
         title = ", ".join(name for name, _ in files)
-        return self._jobs.start(title, lambda on_progress: self._uploads.ingest(waiting, collection, on_progress))
+
+        def work(on_progress: OnProgress) -> IngestReport:
+            report = self._uploads.ingest(waiting, collection, on_progress)
+            self.metrics.ingested(report)
+            return report
+
+        return self._jobs.start(title, work)
 
     def jobs(self) -> list[Job[IngestReport]]:
         """Running and recent background work, newest first."""
@@ -177,8 +186,9 @@ class Service:
 
         Raises as :meth:`EngineSwitch.use` and :meth:`ModelJobs.bring` do.
         """
-        self.models.bring(name, model, on_progress)
-        return self.switch.use(name, model, on_progress)
+        with self.metrics.switching(name):
+            self.models.bring(name, model, on_progress)
+            return self.switch.use(name, model, on_progress)
 
     def start_pull(self, model: str) -> Job[EngineStatus]:
         """Have Ollama fetch a model, in the background."""

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.knowledge.library import DEFAULT_COLLECTION, Knowledge
+from app.knowledge.library import DEFAULT_COLLECTION, Knowledge, check_name
 from app.schema import IngestReport, OnProgress
 
 
@@ -18,8 +18,13 @@ class Uploads:
         self._folder = folder
         self._knowledge = knowledge
 
-    def receive(self, files: Sequence[tuple[str, bytes]]) -> Path:
-        """Write files (name, content) to a fresh waiting folder; only the last part of each name is used."""
+    def receive(self, files: Sequence[tuple[str, bytes]], collection: str | None) -> Path:
+        """Write files (name, content) to a fresh waiting folder; only the last part of each name is used.
+
+        Raises:
+            CollectionNameWrong: no collection can be called so, and no folder.
+        """
+        check_name(collection or DEFAULT_COLLECTION)
         waiting = self._folder / f".waiting-{secrets.token_hex(8)}"
         waiting.mkdir(parents=True)
         for name, data in files:

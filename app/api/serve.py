@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 
-from app.api.address import check_loopback, url_of
+from app.api.address import check_address, url_of
 from app.config import ROOT, Settings
 from app.engines.routing.routes import check_not_own, routes_of
 from app.errors import PortInUse, UsageError
@@ -18,13 +18,15 @@ def serve(settings: Settings, host: str, port: int, *, page: bool = True, browse
     """Serve until Ctrl-C or SIGTERM.
 
     Raises:
-        UsageError: the address is not one of this machine alone, or the port is no port.
+        UsageError: the address reaches beyond this machine and there are no keys, or the port is no port.
         PortInUse: something else listens there.
         DataFolderBusy: a server (or a command) already runs on this data folder.
         DataFolderError: the data folder cannot be used.
         ConfigError: a model server's address is this server's own.
     """
-    _check_address(host, port)
+    check_address(host, settings.keys)
+    if not 1 <= port <= 65535:
+        raise UsageError(f"--port {port} is no port.", "Use a number from 1 to 65535.")
     check_not_own(routes_of(settings), url_of(host, port))
     ownership = Ownership(settings.data_dir)
     ownership.acquire()  # names the owner now; the server takes it again when it starts
@@ -61,23 +63,17 @@ def _serve_routes(host: str, port: int) -> None:
     from starlette.applications import Starlette
 
     from app.api.lifespan import lifespan
-    from app.api.routes import ROUTES
+    from app.api.routes import MIDDLEWARE, ROUTES
 
     os.environ["HOTSWAP_URL"] = url_of(host, port)
     sys.stderr.write(f"Hotswap listens on {os.environ['HOTSWAP_URL']}\n")
     uvicorn.run(
-        Starlette(routes=ROUTES, lifespan=lifespan),
+        Starlette(routes=ROUTES, middleware=MIDDLEWARE, lifespan=lifespan),
         host=host,
         port=port,
         log_level="warning",
         access_log=False,
     )
-
-
-def _check_address(host: str, port: int) -> None:
-    check_loopback(host)
-    if not 1 <= port <= 65535:
-        raise UsageError(f"--port {port} is no port.", "Use a number from 1 to 65535.")
 
 
 def _check_port(host: str, port: int) -> None:

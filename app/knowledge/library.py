@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.config import Settings
-from app.errors import CollectionError, DataFolderError, DocumentMissing
+from app.errors import CollectionError, CollectionNameWrong, DataFolderError, DocumentMissing
 from app.knowledge.catalog import Catalog
 from app.knowledge.collection import Collection
 from app.knowledge.embedder import Embedder
@@ -35,6 +35,15 @@ log = logging.getLogger(__name__)
 DEFAULT_COLLECTION = "default"
 _NAME = re.compile(r"[\w][\w .-]{0,62}", re.UNICODE)
 _KEYWORDS = "keywords-2"  # a folder for each make of the index
+
+
+def check_name(name: str) -> None:
+    """Raises CollectionNameWrong where no collection can be called so."""
+    if not _NAME.fullmatch(name):
+        raise CollectionNameWrong(
+            f"A collection cannot be called {name!r}.",
+            "Use up to 63 letters, digits, blanks, dots, - and _, beginning with a letter or digit.",
+        )
 
 
 class Knowledge:
@@ -80,7 +89,8 @@ class Knowledge:
         """The collection called ``name`` (or the default one).
 
         Raises:
-            CollectionError: it does not exist, or a new one cannot be called so.
+            CollectionError: it does not exist.
+            CollectionNameWrong: a new one cannot be called so.
         """
         name = DEFAULT_COLLECTION if name is None else name
         with self._lock:
@@ -89,11 +99,7 @@ class Knowledge:
                 if row is None:
                     if not create:
                         raise CollectionError(f"There is no collection {name!r}.", self._known_names())
-                    if not _NAME.fullmatch(name):
-                        raise CollectionError(
-                            f"A collection cannot be called {name!r}.",
-                            "Use up to 63 letters, digits, blanks, dots, - and _, beginning with a letter or digit.",
-                        )
+                    check_name(name)
                     fingerprint = self.embedder.fingerprint
                     row = self._catalog.create_collection(
                         name, fingerprint.name, fingerprint.sha256, fingerprint.dimension

@@ -1,0 +1,80 @@
+"""``/api/documents``: upload, list and remove documents, and see how their ingestion goes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Query, UploadFile
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+
+from app.api import jobs
+from app.api.chat_request import Text
+from app.api.replies import failure, wrong
+from app.errors import UnsupportedFormat
+from app.knowledge.library import DEFAULT_COLLECTION
+from app.readers import SUFFIXES, is_supported
+from app.service import current
+
+router = APIRouter(prefix="/api/documents", tags=["documents"])
+Collection = Annotated[Text | None, Query(description="its name; without one, the default collection", max_length=63)]
+
+
+@router.get("", response_model=None)
+async def listed(collection: Collection = None) -> dict[str, Any]:
+    """The documents of a collection."""
+    found = await run_in_threadpool(current().documents, collection)
+    return {"collection": collection or DEFAULT_COLLECTION, "documents": [info.as_dict() for info in found]}
+
+
+@router.post("", response_model=None, status_code=202)
+async def upload(
+    files: Annotated[list[UploadFile], File(description="one or more documents", min_length=1, max_length=1000)],
+    collection: Collection = None,
+) -> Response:
+    """Keep files and ingest them in the background; the job tells how it goes. A file of the same name is replaced."""
+    unnamed = next((number for number, file in enumerate(files) if not file.filename), None)
+    if unnamed is not None:
+        return wrong(f"files[{unnamed}] has no name", "files")
+    unreadable = next((file.filename for file in files if not is_supported(_plain(file.filename))), None)
+    if unreadable is not None:
+        readable = f"Readable are {' '.join(sorted(SUFFIXES))}."
+        return failure(UnsupportedFormat(f"{_plain(unreadable)[:200]} cannot be read.", readable), "files")
+    contents = [(_plain(file.filename), await file.read()) for file in files]
+    job = await run_in_threadpool(current().upload, contents, collection)
+    return JSONResponse({"job": jobs.as_dict(job)}, 202, {"Location": f"/api/documents/jobs/{job.id}"})
+
+
+@router.delete("", response_model=None)
+async def remove(
+    doc: Annotated[list[Text], Query(description="a name as it is listed; several at once", min_length=1)],
+    collection: Collection = None,
+) -> dict[str, Any]:
+    """Remove documents, all or none: text, vectors, keywords and the uploaded file."""
+    return {"removed": await run_in_threadpool(current().remove, doc, collection)}
+
+
+@router.get("/jobs", response_model=None)
+async def running() -> dict[str, Any]:
+    """Running and recent ingestions, newest first."""
+    return {"jobs": [jobs.as_dict(job) for job in current().jobs()]}
+
+
+@router.get("/jobs/{number}", response_model=None)
+async def job(number: str) -> Response:
+    """How one goes."""
+    return jobs.one(jobs.find(current().jobs(), number))
+
+
+@router.delete("/jobs/{number}", response_model=None)
+async def cancel(number: str) -> Response:
+    """Stop one after the file at hand; the files before it stay."""
+    found = jobs.find(current().jobs(), number)
+    if found:
+        found.cancel()
+    return jobs.one(found)
+
+
+def _plain(name: str | None) -> str:
+    """The last part of a file's name: where it lies on the client's disk is the client's affair."""
+    return (name or "").replace("\\", "/").rsplit("/", 1)[-1].replace("\0", "")

@@ -1,0 +1,66 @@
+"""``/api/engine``: which engine answers, and another one in its place."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+
+from app.api import jobs
+from app.api.chat_request import Text
+from app.engines.registry import AUTO, check_name
+from app.service import Service, current
+
+router = APIRouter(prefix="/api/engine", tags=["engine"])
+
+
+class Switch(BaseModel):
+    """Which engine is to answer, and with which model; without one, the model that the settings name."""
+
+    engine: Text = Field(max_length=100, examples=["extractive"])
+    model: Text | None = Field(None, max_length=500)
+
+
+@router.get("", response_model=None)
+async def state() -> dict[str, Any]:
+    """The engine that answers now, and each engine's state."""
+    return await run_in_threadpool(_state, current())
+
+
+@router.post("", response_model=None, status_code=202)
+async def switch(asked: Switch) -> Response:
+    """Switch in the background, while the old engine answers; the job tells how it goes."""
+    if asked.engine != AUTO:
+        check_name(asked.engine)
+    job = current().start_switch(asked.engine, asked.model or None)
+    return JSONResponse({"job": jobs.as_dict(job)}, 202, {"Location": f"/api/engine/jobs/{job.id}"})
+
+
+@router.get("/jobs", response_model=None)
+async def running() -> dict[str, Any]:
+    """Running and recent switches, newest first."""
+    return {"jobs": [jobs.as_dict(job) for job in current().engine_jobs()]}
+
+
+@router.get("/jobs/{number}", response_model=None)
+async def job(number: str) -> Response:
+    """How one goes."""
+    return jobs.one(jobs.find(current().engine_jobs(), number))
+
+
+def _state(service: Service) -> dict[str, Any]:
+    service.forget_choices()
+    chosen = service.choice().engine.name
+    engines = service.engines()
+    progress = service.switch.progress
+    return {
+        "engine": chosen,
+        "model": next((status.model for status in engines if status.name == chosen), ""),
+        "wanted": service.switch.wanted,
+        "loading": asdict(progress) if progress else None,
+        "engines": [status.as_dict() for status in engines],
+    }

@@ -33,6 +33,8 @@ def step(live: LiveAnswer, warm: bool, loading: Progress | None) -> str:
 
     ``warm`` when the search has nothing left to load; ``loading`` is the engine's model that comes into memory.
     """
+    if place := live.place:
+        return f"{t('step.in_line', place=place)} · {live.seconds:.0f} s"
     if live.text:
         key = "step.answering"
     elif loading is not None:

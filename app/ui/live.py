@@ -73,6 +73,11 @@ class LiveAnswer:
         return self._response.query if self._response else self.question.text
 
     @property
+    def place(self) -> int:
+        """In the line of those who wait for their turn; 0 once it has come."""
+        return self._response.place if self._response else 0
+
+    @property
     def passages(self) -> int:
         """How many passages were found so far."""
         return len(self._response.passages) if self._response else 0

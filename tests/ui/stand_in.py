@@ -65,6 +65,7 @@ class ReplyResponse:
     def __init__(self, question: str, reply: Reply) -> None:
         self.query = question
         self.passages = (object(),)
+        self.place = 0
         self.error: EngineError | None = None
         self._reply = reply
         self._said: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
@@ -214,6 +215,19 @@ def test_the_step_says_which_model_is_being_loaded(service: StandIn) -> None:
     service.reply.go_on.set()
     until(lambda: answer.text != "")
     assert "Answering" in answers.step(answer, True, loading)  # it is loaded for somebody else
+
+
+def test_who_waits_in_line_is_told_the_place(service: StandIn) -> None:
+    service.reply = Reply(pieces=("one",), pause=0)
+    answer = live.LiveAnswer(service, service.history.create(), live.Question("Why?"))  # type: ignore[arg-type]
+    until(lambda: answer.passages == 1)
+    waiting: Any = answer._response
+    waiting.place = 3
+    assert "you are number 3 in line" in answers.step(answer, True, None)
+    waiting.place = 0
+    assert "Reading 1 passages" in answers.step(answer, True, None)
+    service.reply.go_on.set()
+    until(lambda: not answer.running)
 
 
 def test_the_card_tells_how_to_connect_a_model_only_while_there_is_none(page: AppTest, service: StandIn) -> None:

@@ -6,6 +6,7 @@ Each yields events, JSON-able dicts of one key: ``progress``, ``text``, ``line``
 
 from __future__ import annotations
 
+import difflib
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.engines.registry import AUTO
-from app.errors import UsageError
+from app.errors import DocumentMissing, UsageError
 from app.jobs import Cancelled
 from app.schema import OnProgress, Progress
 
@@ -125,6 +126,32 @@ def documents(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     yield {"result": {"collection": args.get("collection") or "default", "documents": listed}}
 
 
+def read(service: Service, args: dict[str, Any]) -> Iterator[Event]:
+    """The text of ``doc`` from character ``start`` on, at most ``length`` of it; ``next`` is where it goes on."""
+    doc, collection = args["doc"], args.get("collection")
+    listed = {info.doc: info for info in service.documents(collection)}
+    info = listed.get(doc)
+    content = info and service.knowledge.content(info.id, info.sha256)
+    if not content:
+        near = difflib.get_close_matches(doc, listed, n=1)
+        raise DocumentMissing(
+            f"There is no document {doc!r} in collection {collection or 'default'!r}.",
+            f"Did you mean {near[0]!r}?" if near else "List the documents to see their names.",
+        )
+    start = args.get("start", 0)
+    if start > len(content.text):
+        raise UsageError(f"{doc!r} ends at character {len(content.text)}.", "Read it from an earlier start.")
+    text = content.text[start : start + (args.get("length") or len(content.text))]
+    end = start + len(text)
+    span = {"start": start, "end": end, "length": len(content.text), "next": end if end < len(content.text) else None}
+    yield {"result": {"collection": collection or "default", "doc": doc, **span, "text": text}}
+
+
+def collections(service: Service, args: dict[str, Any]) -> Iterator[Event]:
+    """The names of all collections."""
+    yield {"result": {"collections": service.collections()}}
+
+
 def remove(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     """Remove ``docs`` by name."""
     yield {"result": {"removed": service.remove(args["docs"], args.get("collection"))}}
@@ -163,8 +190,8 @@ def evaluate(service: Service, args: dict[str, Any]) -> Iterator[Event]:
 
 
 OPERATIONS: dict[str, Operation] = {
-    "ingest": ingest, "search": search, "ask": ask, "documents": documents, "remove": remove, "engines": engines,
-    "switch": switch, "pull": pull, "evaluate": evaluate,
+    "ingest": ingest, "search": search, "ask": ask, "documents": documents, "read": read, "collections": collections,
+    "remove": remove, "engines": engines, "switch": switch, "pull": pull, "evaluate": evaluate,
 }  # fmt: skip
 
 

@@ -27,14 +27,16 @@ FLOORS = (
         "owner", "client", "logs", "progress",
         "inventory", "model_jobs", "evaluation", "evaluation_jobs",
     ),
-    ("cli", "api", "ui", "__main__", "streamlit_app"),
+    ("cli", "api", "mcp_server", "ui", "__main__", "streamlit_app"),
 )  # fmt: skip
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 STRANGERS = FLOORS[1]  # these know nothing of each other, but that documents come from readers, weights from models:
 ACQUAINTED = {("knowledge", "readers"), ("knowledge", "models"), ("engines", "models")}
 
 LONGEST = 300  # lines
-HEAVY = ("torch", "transformers", "sentence_transformers", "chromadb", "streamlit", "langchain_core", "pandas")
+HEAVY = (
+    "torch", "transformers", "sentence_transformers", "chromadb", "streamlit", "langchain_core", "pandas", "mcp",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

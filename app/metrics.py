@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from prometheus_client import (
     CollectorRegistry,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Of the text, as its format asks for. Source: Prometheus, Exposition formats."""
 
-disable_created_metrics()  # a second series for each, that nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, that nobody asks for
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128)
 _SEARCH_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -43,6 +44,7 @@ class Metrics:
     """Counted in one process; safe from any thread."""
 
     def __init__(self) -> None:
+        self._seen: WeakSet[HotswapError] = WeakSet()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.requests = self._counter("requests", "Requests by path and status", "path", "method", "status")
@@ -88,8 +90,12 @@ class Metrics:
             self.tokens.labels(engine, "completion").inc(answer.usage.completion_tokens)
 
     def failed(self, error: Exception) -> None:
-        """Something that was asked for did not come."""
-        self.errors.labels(error.code if isinstance(error, HotswapError) else "unexpected").inc()
+        """Something that was asked for did not come. An error that passes here twice counts once."""
+        if not isinstance(error, HotswapError):
+            self.errors.labels("unexpected").inc()
+        elif error not in self._seen:
+            self._seen.add(error)
+            self.errors.labels(error.code).inc()
 
     def ingested(self, report: IngestReport) -> None:
         """An ingestion has ended."""

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from app.api import chat, documents, embeddings, engine, generate, health, models
 from app.api.leaving import ReaderLeft
 from app.api.replies import failure, not_found, wrong
-from app.errors import HotswapError
+from app.errors import HotswapError, UsageError
 from app.mcp_server.http import McpDoor
 from app.operations import run
 from app.service import current
@@ -58,6 +58,7 @@ class Doors(BaseRoute):
 
 async def _wrong_body(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    current().metrics.failed(UsageError("a field is wrong"))
     problem = error.errors()[0]
     where = [str(part) for part in problem["loc"] if part not in ("body", "query", "path")]
     field = ".".join(where) or None
@@ -76,6 +77,7 @@ def _for(request: Request, message: str, field: str | None, code: str | None = N
 
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HotswapError)
+    current().metrics.failed(error)
     param = "model" if request.url.path.startswith("/v1/") and "model" in type(error).__name__.lower() else None
     return failure(error, param)
 

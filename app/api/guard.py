@@ -92,6 +92,7 @@ class Guard:
         try:
             answer = await rules.answer_instead(scope, headers, receive)
         except HotswapError as error:
+            current().metrics.failed(error)
             answer = _told(path, error)
         try:
             if answer is not None:

@@ -36,14 +36,14 @@ def serve(settings: Settings, host: str, port: int, *, page: bool = True, browse
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
         if page:
-            _serve_page(host, port, browser)
+            _serve_page(settings, host, port, browser)
         else:
             _serve_routes(host, port)
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped\n")
 
 
-def _serve_page(host: str, port: int, browser: bool) -> None:
+def _serve_page(settings: Settings, host: str, port: int, browser: bool) -> None:
     sys.argv = [str(ROOT / "streamlit_app.py")]  # Streamlit looks for its config beside the script that runs
     from streamlit_app import app
 
@@ -52,6 +52,7 @@ def _serve_page(host: str, port: int, browser: bool) -> None:
             "server.address": host,
             "server.port": port,
             "server.headless": not browser,
+            "server.maxUploadSize": settings.max_upload_mb,
             "server.fileWatcherType": "none",
             "browser.gatherUsageStats": False,
         }

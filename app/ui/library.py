@@ -61,7 +61,7 @@ def _uploader(service: Service, collection: str) -> None:
             args=(service, collection, key),
         )
         kinds = " ".join(sorted(suffix.lstrip(".") for suffix in SUFFIXES))
-        st.caption(t("library.kinds", kinds=kinds))
+        st.caption(t("library.kinds", kinds=kinds, most=service.settings.max_upload_mb))
 
 
 @callback

@@ -18,6 +18,9 @@ from tests.engines import servers
 from tests.product import ROOT, Server, command
 from tools.browser import find_browser
 
+ELSEWHERE = "hotswap.example"
+"""A name of the server that is not this machine's own: whoever uses it is taken for another machine's reader."""
+KEY = "a-key-for-readers-elsewhere"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -25,6 +28,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
 ]
 
 
@@ -67,6 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, slow_model: SlowModel, olla
         shutil.copy(ROOT / "data" / "samples" / name, documents / name)
     settings = {
         "LLM_ENGINE": "extractive", "VLLM_BASE_URL": f"{slow_model.url}/v1", "OLLAMA_BASE_URL": ollama.url,
+        "API_KEYS": KEY, "MAX_CONCURRENT_TASKS": "2",
     }  # fmt: skip
     ingested = command(folder / "state", "ingest", str(documents), **settings)
     assert ingested.code == 0, ingested.err
@@ -90,9 +95,9 @@ def new_reader(chromium: Browser, server: Server) -> Iterator[Callable[..., Read
     """Readers with a browser of their own each; afterwards none of them has asked a foreign host for anything."""
     readers: list[Reader] = []
 
-    def make(locale: str = "en-US", width: int = 1280, height: int = 860, **options: Any) -> Reader:
+    def make(locale: str = "en-US", width: int = 1280, height: int = 860, url: str = "", **options: Any) -> Reader:
         context = chromium.new_context(locale=locale, viewport={"width": width, "height": height}, **options)
-        readers.append(Reader(context.new_page(), server.url))
+        readers.append(Reader(context.new_page(), url or server.url))
         return readers[-1]
 
     yield make

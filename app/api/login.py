@@ -25,9 +25,9 @@ _PAGE = """<!doctype html>
 :root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }}
 body {{ display: grid; place-items: center; min-height: 90vh; margin: 1rem }}
 form {{ display: grid; gap: .75rem; width: min(22rem, 100%) }}
-h1 {{ margin: 0; font-size: 1.5rem }} p {{ margin: 0 }} .wrong {{ color: #c62828 }}
+h1 {{ margin: 0; font-size: 1.5rem }} p {{ margin: 0 }} .wrong {{ color: light-dark(#b3261e, #f2b8b5) }}
 input, button {{ font: inherit; padding: .5rem .75rem; border-radius: .5rem; border: 1px solid #8888 }}
-button {{ background: #1f6f5c; color: white; border: 0; cursor: pointer }}
+button {{ background: #0f766e; color: white; border: 0; cursor: pointer }}
 </style></head><body><form method="post" action="{action}"><h1>{title}</h1><p>{told}</p>{wrong}
 <input type="password" name="key" aria-label="{label}" placeholder="{label}" autocomplete="current-password"
  autofocus required>

@@ -5,8 +5,10 @@ It is plain ASGI and hands the messages on as they are, so that streams flow and
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -26,6 +28,8 @@ from app.config import Settings
 from app.errors import DoorClosed, HotswapError, KeyRefused, RateLimited, TooLarge
 from app.logs import request_id
 from app.service import current
+
+log = logging.getLogger(__name__)
 
 OPEN = ("/health/live",)
 """Never needs a key: whoever watches the process has none."""
@@ -79,7 +83,7 @@ class Guard:
     async def _http(
         self, rules: _Rules, headers: Headers, number: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        path, status = scope["path"], 500
+        path, status, began = scope["path"], 500, time.perf_counter()
 
         async def dressed(message: Message) -> None:
             nonlocal status
@@ -101,7 +105,7 @@ class Guard:
                 await self._app(scope, _limited(receive, rules.largest(path)), dressed)
         finally:
             if is_door(path):
-                _count(scope, status)
+                _count(scope, status, time.perf_counter() - began)
 
 
 class _Rules:
@@ -216,10 +220,12 @@ def _dress(message: MutableMapping[str, Any], number: str) -> None:
     headers["X-Request-Id"] = number
 
 
-def _count(scope: Scope, status: int) -> None:
+def _count(scope: Scope, status: int, seconds: float) -> None:
     try:
         metrics = current().metrics
     except RuntimeError:  # the server is about to end
         return
     method = scope["method"] if scope["method"] in ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT") else "other"
-    metrics.requests.labels(template_of(scope), method, str(status)).inc()
+    path = template_of(scope)
+    metrics.requests.labels(path, method, str(status)).inc()
+    log.info("%s %s: %d after %.0f ms", method, path, status, seconds * 1000)

@@ -13,6 +13,9 @@ from app.engines.routing.routes import check_not_own, routes_of
 from app.errors import PortInUse, UsageError
 from app.owner import Ownership
 
+STOP_SECONDS = 75
+"""For connections to end when the server is stopped; answers have less, so this is for readers who read no more."""
+
 
 def serve(settings: Settings, host: str, port: int, *, page: bool = True, browser: bool = True) -> None:
     """Serve until Ctrl-C or SIGTERM.
@@ -44,6 +47,12 @@ def serve(settings: Settings, host: str, port: int, *, page: bool = True, browse
 
 
 def _serve_page(settings: Settings, host: str, port: int, browser: bool) -> None:
+    from streamlit.web.server.starlette import starlette_server
+
+    for_uvicorn = starlette_server._get_uvicorn_config_kwargs  # no setting of Streamlit's leads to this one
+    starlette_server._get_uvicorn_config_kwargs = lambda: {
+        **for_uvicorn(), "timeout_graceful_shutdown": STOP_SECONDS,
+    }  # fmt: skip
     sys.argv = [str(ROOT / "streamlit_app.py")]  # Streamlit looks for its config beside the script that runs
     from streamlit_app import app
 
@@ -70,6 +79,7 @@ def _serve_routes(host: str, port: int) -> None:
     sys.stderr.write(f"Hotswap listens on {os.environ['HOTSWAP_URL']}\n")
     uvicorn.run(
         Starlette(routes=ROUTES, middleware=MIDDLEWARE, lifespan=lifespan),
+        timeout_graceful_shutdown=STOP_SECONDS,
         host=host,
         port=port,
         log_level="warning",

@@ -193,6 +193,8 @@ class Response:
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, Exception):
             self._failed = error
+        else:  # cancelled: the reader has left
+            self._stopped = True
         self._finish(done=False)
 
     def _has(self, at: int) -> bool:

@@ -116,6 +116,7 @@ def test_a_cancelled_reader_on_an_event_loop_frees_its_place() -> None:
         reader.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reader
+        assert [left for _, _, left in ends] == [True]
         other.leave()
         return admission.active, admission.waiting
 

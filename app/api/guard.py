@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 OPEN = ("/health/live",)
 """Never needs a key: whoever watches the process has none."""
+_WATCHED = ("/health", "/metrics")  # asked again and again, and nobody wants to read of it
 _CONTROL = "/control/"  # has a secret of its own
 _MILLION = 1_000_000
 _BODY = 8 * _MILLION  # bytes of a request that is no upload
@@ -228,4 +229,5 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT") else "other"
     path = template_of(scope)
     metrics.requests.labels(path, method, str(status)).inc()
-    log.info("%s %s: %d after %.0f ms", method, path, status, seconds * 1000)
+    level = logging.DEBUG if path.startswith(_WATCHED) else logging.INFO
+    log.log(level, "%s %s: %d after %.0f ms", method, path, status, seconds * 1000)

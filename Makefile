@@ -31,6 +31,7 @@ setup-dev:
 
 test: setup-dev ## run every test but the long ones (PYTEST_ARGS="-k name")
 	@$(VENV_PYTHON) -m tools.browser
+	@$(VENV_PYTHON) -m tools.clients
 	@PYTHONHASHSEED=0 $(VENV_PYTHON) -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: setup-dev ## lint, check types and check that the packages fit together
@@ -40,4 +41,5 @@ check: setup-dev ## lint, check types and check that the packages fit together
 
 soak: setup-dev ## run the long tests: many kills, many damaged files, minutes of load
 	@$(VENV_PYTHON) -m tools.browser
+	@$(VENV_PYTHON) -m tools.clients
 	@PYTHONHASHSEED=0 $(VENV_PYTHON) -m pytest -m soak $(PYTEST_ARGS)

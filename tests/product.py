@@ -112,6 +112,12 @@ class Server:
                 assert time.monotonic() < deadline, self.log.read_text()
                 time.sleep(0.1)
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        assert self._process is not None
+        return self._process.pid
+
     def get(self, path: str) -> Any:
         """The JSON at ``path``."""
         with urllib.request.urlopen(self.url + path, timeout=20) as response:

@@ -59,14 +59,22 @@ class Doors(BaseRoute):
 async def _wrong_body(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     current().metrics.failed(UsageError("a field is wrong"))
-    problem = error.errors()[0]
-    where = [str(part) for part in problem["loc"] if part not in ("body", "query", "path")]
-    field = ".".join(where) or None
+    first, *others = error.errors()
+    # Where several kinds of value are allowed there is an error for each: the deepest is about the kind that was meant.
+    same = [one for one in others if one["loc"][:2] == first["loc"][:2]]
+    problem = max([first, *same], key=lambda one: len(one["loc"]))
+    field = _field(problem["loc"])
     if problem["type"] == "json_invalid":
         return _for(request, "The body is no JSON.", None)
     told = str(problem["msg"]).removeprefix("Value error, ")
     code = "unsupported_parameter" if "is not supported" in told else None
     return _for(request, f"{field or 'The body'}: {told}.", field, code)
+
+
+def _field(where: tuple[str | int, ...]) -> str | None:
+    """``messages[0].content``: the way to a wrong field, without the names of the kinds that were tried on it."""
+    parts = [part for part in where[1:] if isinstance(part, int) or part.isidentifier()]
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".") or None
 
 
 def _for(request: Request, message: str, field: str | None, code: str | None = None) -> Response:

@@ -52,4 +52,4 @@ async def model(model: str) -> dict[str, Any] | Response:
     """One of them."""
     if model in await run_in_threadpool(_names, current()):
         return _model(model)
-    return not_found(f"There is no model {model[:100]!r}.", "model_not_found")
+    return not_found(f"There is no model {model[:100]!r}.", "model_not_found", "model")

@@ -77,9 +77,9 @@ def failure(error: Exception, param: str | None = None) -> JSONResponse:
     return JSONResponse(as_openai(error, param), status_of(error), headers)
 
 
-def not_found(what: str, code: str) -> JSONResponse:
+def not_found(what: str, code: str, param: str | None = None) -> JSONResponse:
     """Nothing is there."""
-    return JSONResponse(_body(HotswapError(what), "not_found_error", code, None), 404)
+    return JSONResponse(_body(HotswapError(what), "not_found_error", code, param), 404)
 
 
 def wrong(message: str, param: str | None, code: str | None = None, status: int = 400) -> JSONResponse:

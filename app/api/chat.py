@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from app.api.chat_reply import DONE, ChatReply, event
 from app.api.chat_request import ChatRequest
+from app.api.described import gives, may_fail
 from app.api.leaving import unless_left
 from app.api.models import collection_of
 from app.api.replies import as_openai, failure
@@ -23,7 +24,11 @@ log = logging.getLogger(__name__)
 router = APIRouter(tags=["OpenAI"])
 
 
-@router.post("/v1/chat/completions", response_model=None)
+@router.post(
+    "/v1/chat/completions",
+    response_model=None,
+    responses={**may_fail(400, 404, 409, 503), **gives("text/event-stream")},
+)
 async def chat_completions(asked: ChatRequest, request: Request) -> Response:
     """Answer the last message from the documents, with the conversation before it."""
     service = current()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationInfo, field_validator
 
 from app.conversation.request import Wishes
 from app.schema import Message
@@ -44,6 +44,9 @@ def _encodable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_encodable)]
+Number = Annotated[float, Strict()]  # true and "1" are none
+WholeNumber = Annotated[int, Strict()]
+YesOrNo = Annotated[bool, Strict()]
 
 
 class TextPart(BaseModel):
@@ -70,20 +73,26 @@ class ChatMessage(BaseModel):
 class StreamOptions(BaseModel):
     """``include_usage``: a last chunk tells the tokens."""
 
-    include_usage: bool | None = None
+    include_usage: YesOrNo | None = None
+
+
+def _tell_neutral(schema: dict[str, Any]) -> None:
+    schema["properties"] |= {name: {"enum": [None, *values]} for name, values in _NEUTRAL.items()}
 
 
 class ChatRequest(BaseModel):
     """The body of ``POST /v1/chat/completions``. ``model``: ``hotswap`` or ``hotswap/COLLECTION``."""
 
+    model_config = ConfigDict(json_schema_extra=_tell_neutral)
+
     model: Text = Field(examples=["hotswap"])
     messages: list[ChatMessage] = Field(min_length=1, examples=[[{"role": "user", "content": "What is this about?"}]])
-    stream: bool | None = False
+    stream: YesOrNo | None = False
     stream_options: StreamOptions | None = None
-    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
-    top_p: float | None = Field(None, gt=0, le=1, allow_inf_nan=False)
-    max_tokens: int | None = Field(None, ge=1, le=MOST_TOKENS)
-    max_completion_tokens: int | None = Field(None, ge=1, le=MOST_TOKENS)
+    temperature: Number | None = Field(None, ge=0, le=2, allow_inf_nan=False)
+    top_p: Number | None = Field(None, gt=0, le=1, allow_inf_nan=False)
+    max_tokens: WholeNumber | None = Field(None, ge=1, le=MOST_TOKENS)
+    max_completion_tokens: WholeNumber | None = Field(None, ge=1, le=MOST_TOKENS)
     stop: Text | Annotated[list[Text], Field(max_length=4)] | None = None
     n: Any = None
     tools: Any = None
@@ -105,7 +114,9 @@ class ChatRequest(BaseModel):
     @field_validator(*_NEUTRAL, mode="before")
     @classmethod
     def _is_neutral(cls, value: Any, info: ValidationInfo) -> Any:
-        if value is not None and value not in _NEUTRAL[str(info.field_name)]:
+        same = (one for one in _NEUTRAL[str(info.field_name)] if one == value)
+        # True equals 1 to Python, but to nobody else.
+        if value is not None and not any(isinstance(one, bool) == isinstance(value, bool) for one in same):
             raise ValueError("is not supported here; leave it out")
         return None
 

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.api import jobs
 from app.api.chat_request import Text
+from app.api.described import may_fail
 from app.api.replies import failure, wrong
 from app.errors import UnsupportedFormat
 from app.knowledge.library import DEFAULT_COLLECTION
@@ -20,14 +21,14 @@ router = APIRouter(prefix="/api/documents", tags=["documents"])
 Collection = Annotated[Text | None, Query(description="its name; without one, the default collection", max_length=63)]
 
 
-@router.get("", response_model=None)
+@router.get("", response_model=None, responses=may_fail(400, 404, 409))
 async def listed(collection: Collection = None) -> dict[str, Any]:
     """The documents of a collection."""
     found = await run_in_threadpool(current().documents, collection)
     return {"collection": collection or DEFAULT_COLLECTION, "documents": [info.as_dict() for info in found]}
 
 
-@router.post("", response_model=None, status_code=202)
+@router.post("", response_model=None, status_code=202, responses=may_fail(400, 415, 503))
 async def upload(
     files: Annotated[list[UploadFile], File(description="one or more documents", min_length=1, max_length=1000)],
     collection: Collection = None,
@@ -45,7 +46,7 @@ async def upload(
     return JSONResponse({"job": jobs.as_dict(job)}, 202, {"Location": f"/api/documents/jobs/{job.id}"})
 
 
-@router.delete("", response_model=None)
+@router.delete("", response_model=None, responses=may_fail(400, 404, 409, 503))
 async def remove(
     doc: Annotated[list[Text], Query(description="a name as it is listed; several at once", min_length=1)],
     collection: Collection = None,
@@ -54,19 +55,19 @@ async def remove(
     return {"removed": await run_in_threadpool(current().remove, doc, collection)}
 
 
-@router.get("/jobs", response_model=None)
+@router.get("/jobs", response_model=None, responses=may_fail())
 async def running() -> dict[str, Any]:
     """Running and recent ingestions, newest first."""
     return {"jobs": [jobs.as_dict(job) for job in current().jobs()]}
 
 
-@router.get("/jobs/{number}", response_model=None)
+@router.get("/jobs/{number}", response_model=None, responses=may_fail(404))
 async def job(number: str) -> Response:
     """How one goes."""
     return jobs.one(jobs.find(current().jobs(), number))
 
 
-@router.delete("/jobs/{number}", response_model=None)
+@router.delete("/jobs/{number}", response_model=None, responses=may_fail(404))
 async def cancel(number: str) -> Response:
     """Stop one after the file at hand; the files before it stay."""
     found = jobs.find(current().jobs(), number)

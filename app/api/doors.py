@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from app.api import chat, documents, embeddings, engine, generate, health, models
+from app.api.described import without_422
 from app.api.leaving import ReaderLeft
 from app.api.replies import failure, not_found, wrong
 from app.errors import HotswapError, UsageError
@@ -77,10 +79,10 @@ def _field(where: tuple[str | int, ...]) -> str | None:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".") or None
 
 
-def _for(request: Request, message: str, field: str | None, code: str | None = None) -> Response:
+def _for(request: Request, message: str, field: str | None, code: str | None = None, status: int = 400) -> Response:
     if request.url.path.startswith("/api/vllm/"):
-        return JSONResponse(generate.refusal(message), 400)
-    return wrong(message, field, code)
+        return JSONResponse(generate.refusal(message), status)
+    return wrong(message, field, code, status)
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -94,9 +96,17 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return not_found(f"There is nothing at {request.url.path[:200]}.", "not_found")
-    response = wrong(f"{error.detail.rstrip('.')}.", None, status=error.status_code)
+    response = _for(request, f"{error.detail.rstrip('.')}.", None, status=error.status_code)
     response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(_methods(request))
     return response
+
+
+def _methods(request: Request) -> list[str]:
+    """What can be asked for at its path; the framework knows only of the first route there."""
+    routes = [route for route in api.routes if isinstance(route, Route) and route.path_regex.match(request.url.path)]
+    return sorted({method for route in routes for method in route.methods or ()})
 
 
 async def _left(request: Request, error: Exception) -> Response:
@@ -108,8 +118,15 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     return failure(error)
 
 
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """As FastAPI asks for it, once."""
+        self.openapi_schema = self.openapi_schema or without_422(super().openapi())
+        return self.openapi_schema
+
+
 def _application() -> FastAPI:
-    app = FastAPI(
+    app = _Api(
         title="Hotswap",
         summary="Chat with your own documents on any local model.",
         version="1",

@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from app.api.chat_request import Text
+from app.api.chat_request import Text, WholeNumber
+from app.api.described import may_fail
 from app.api.leaving import unless_left
 from app.api.models import collection_of
 from app.api.replies import wrong
@@ -31,10 +32,10 @@ class EmbeddingsRequest(BaseModel):
     model: Text = Field(examples=["hotswap"])
     input: Piece | Annotated[list[Piece], Field(min_length=1, max_length=2048)] = Field(examples=["A sentence."])
     encoding_format: Literal["float", "base64"] | None = None
-    dimensions: int | None = Field(None, ge=1)
+    dimensions: WholeNumber | None = Field(None, ge=1, description="the embedding model's own number of them")
 
 
-@router.post("/v1/embeddings", response_model=None)
+@router.post("/v1/embeddings", response_model=None, responses=may_fail(400, 404, 409, 503))
 async def embeddings(asked: EmbeddingsRequest, request: Request) -> Response:
     """Unit vectors of texts; one that is longer than the model's window is refused."""
     service = current()

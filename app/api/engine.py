@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, Response
 
 from app.api import jobs
 from app.api.chat_request import Text
-from app.engines.registry import AUTO, check_name
+from app.api.described import may_fail
+from app.engines.registry import AUTO, ORDER, check_name
 from app.service import Service, current
 
 router = APIRouter(prefix="/api/engine", tags=["engine"])
@@ -21,17 +22,17 @@ router = APIRouter(prefix="/api/engine", tags=["engine"])
 class Switch(BaseModel):
     """Which engine is to answer, and with which model; without one, the model that the settings name."""
 
-    engine: Text = Field(max_length=100, examples=["extractive"])
+    engine: Text = Field(max_length=100, examples=["extractive"], json_schema_extra={"enum": [AUTO, *ORDER]})
     model: Text | None = Field(None, max_length=500)
 
 
-@router.get("", response_model=None)
+@router.get("", response_model=None, responses=may_fail(503))
 async def state() -> dict[str, Any]:
     """The engine that answers now, and each engine's state."""
     return await run_in_threadpool(_state, current())
 
 
-@router.post("", response_model=None, status_code=202)
+@router.post("", response_model=None, status_code=202, responses=may_fail(400))
 async def switch(asked: Switch) -> Response:
     """Switch in the background, while the old engine answers; the job tells how it goes."""
     if asked.engine != AUTO:
@@ -40,13 +41,13 @@ async def switch(asked: Switch) -> Response:
     return JSONResponse({"job": jobs.as_dict(job)}, 202, {"Location": f"/api/engine/jobs/{job.id}"})
 
 
-@router.get("/jobs", response_model=None)
+@router.get("/jobs", response_model=None, responses=may_fail())
 async def running() -> dict[str, Any]:
     """Running and recent switches, newest first."""
     return {"jobs": [jobs.as_dict(job) for job in current().engine_jobs()]}
 
 
-@router.get("/jobs/{number}", response_model=None)
+@router.get("/jobs/{number}", response_model=None, responses=may_fail(404))
 async def job(number: str) -> Response:
     """How one goes."""
     return jobs.one(jobs.find(current().engine_jobs(), number))

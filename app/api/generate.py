@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
-from app.api.chat_request import MOST_TOKENS, Text
+from app.api.chat_request import MOST_TOKENS, Number, Text, WholeNumber
+from app.api.described import NoText, may_fail
 from app.api.leaving import unless_left
 from app.api.replies import status_of
 from app.conversation.request import Wishes
@@ -22,12 +23,12 @@ class GenerateRequest(BaseModel):
     """The body; what is left out is as the settings say."""
 
     prompt: Text = Field(examples=["Write one sentence about the sea."])
-    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
-    top_p: float | None = Field(None, gt=0, le=1, allow_inf_nan=False)
-    max_tokens: int | None = Field(None, ge=1, le=MOST_TOKENS)
+    temperature: Number | None = Field(None, ge=0, le=2, allow_inf_nan=False)
+    top_p: Number | None = Field(None, gt=0, le=1, allow_inf_nan=False)
+    max_tokens: WholeNumber | None = Field(None, ge=1, le=MOST_TOKENS)
 
 
-@router.post("/generate", response_model=None)
+@router.post("/generate", response_model=None, responses=may_fail(400, 503, shape=NoText))
 async def generate(asked: GenerateRequest, request: Request) -> Response:
     """Text by the engine that answers now, whichever that is."""
     wishes = Wishes(asked.temperature, asked.top_p, asked.max_tokens)

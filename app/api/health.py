@@ -7,8 +7,9 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from app.api.described import may_fail
 from app.errors import HotswapError
 from app.metrics import CONTENT_TYPE
 from app.service import Service, current
@@ -22,7 +23,9 @@ async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/health", response_model=None)
+@router.get(
+    "/health", response_model=None, responses={**may_fail(), 503: {"description": "no engine can answer now"}}
+)
 async def health() -> Response:
     """Which engine answers now, what it is doing, and the state of each; 503 where none could answer."""
     try:
@@ -31,13 +34,13 @@ async def health() -> Response:
         return JSONResponse({"status": "error", "error": error.as_dict()}, status_code=503)
 
 
-@router.get("/routes", response_model=None)
+@router.get("/routes", response_model=None, responses=may_fail())
 async def routes() -> dict[str, Any]:
     """Every server of the engine ``vllm_openai``: its health, its load, and what is known of it."""
     return {"routes": await run_in_threadpool(_routes, current())}
 
 
-@router.get("/metrics", response_model=None)
+@router.get("/metrics", response_class=PlainTextResponse, responses=may_fail())
 async def metrics() -> Response:
     """For Prometheus; the names are listed in docs/monitoring.md."""
     return Response(await run_in_threadpool(current().metrics.text), media_type=CONTENT_TYPE)

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from app.api.described import may_fail
 from app.api.replies import not_found
 from app.errors import ModelUnknown
 from app.knowledge.library import DEFAULT_COLLECTION
@@ -40,14 +41,14 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": NAME}
 
 
-@router.get("/v1/models", response_model=None)
+@router.get("/v1/models", response_model=None, responses=may_fail())
 async def models() -> dict[str, Any]:
     """``hotswap`` answers from the default collection, ``hotswap/COLLECTION`` from that one."""
     names = await run_in_threadpool(_names, current())
     return {"object": "list", "data": [_model(name) for name in names]}
 
 
-@router.get("/v1/models/{model:path}", response_model=None)
+@router.get("/v1/models/{model:path}", response_model=None, responses=may_fail(404))
 async def model(model: str) -> dict[str, Any] | Response:
     """One of them."""
     if model in await run_in_threadpool(_names, current()):

@@ -67,6 +67,14 @@ class Settings(EngineSettings):
     max_upload_mb: int = Field(100, ge=1, description="the largest upload, in millions of bytes")
     offline: bool = Field(False, description="let nothing leave this machine: no download, no server elsewhere")
     data_dir: Path = Field(ROOT / "data" / "state", description="the folder of everything the product writes")
+    chroma_url: str = Field(
+        "",
+        description="address of a Chroma server that keeps the vectors, such as http://127.0.0.1:8000; empty: Chroma"
+        " runs in this process and keeps them in DATA_DIR",
+    )
+    chroma_token: str = Field(
+        "", repr=False, description="a bearer token for that server, where what stands before it wants one"
+    )
     models_dir: Path | None = Field(None, description="where fetched models are kept; empty: models in DATA_DIR")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is logged to stderr")
     log_file: Path | None = Field(None, description="a file that gets the log as well")
@@ -87,10 +95,15 @@ class Settings(EngineSettings):
         """API_KEYS, each on its own."""
         return tuple(self.api_keys.split(",")) if self.api_keys else ()
 
-    @field_validator("hf_endpoint")
+    @field_validator("hf_endpoint", "chroma_url")
     @classmethod
-    def _is_hub_address(cls, value: str) -> str:
+    def _is_web_address(cls, value: str) -> str:
         return http_address(value)
+
+    @field_validator("chroma_token")
+    @classmethod
+    def _token_fits_a_header(cls, value: str) -> str:
+        return header_value(value)
 
     @field_validator("api_keys", mode="before")
     @classmethod

@@ -24,6 +24,7 @@
     │   ├── CollectionNameWrong     no collection can be called so
     │   ├── ModelUnknown            another program asks for a model that is no collection here
     │   └── EmbedderMismatch        the collection was built by another embedding model
+    ├── VectorsUnavailable          the Chroma server that keeps the vectors does not answer, or is none
     ├── EmbedderUnavailable         the embedding model is missing or not the one expected
     ├── RerankerUnavailable         the model that sorts passages is missing or is no such model
     ├── Offline                     OFFLINE is set, and this would leave the machine
@@ -186,6 +187,10 @@ class ModelUnknown(CollectionError):
 
 class EmbedderMismatch(CollectionError):
     """The collection was built by another embedding model."""
+
+
+class VectorsUnavailable(HotswapError):
+    """The Chroma server that keeps the vectors does not answer, or is none."""
 
 
 class EmbedderUnavailable(HotswapError):

@@ -45,7 +45,10 @@ def opened(settings: Settings, data: Path) -> Iterator[Knowledge]:
 
 
 def _elsewhere(settings: Settings, data: Path) -> dict[str, object]:
-    return {"data_dir": data, "models_dir": settings.models_folder}
+    changed: dict[str, object] = {"data_dir": data, "models_dir": settings.models_folder}
+    if data != settings.data_dir:
+        changed["chroma_url"] = ""  # nothing of a folder that is soon gone stays on a server
+    return changed
 
 
 def ingest(knowledge: Knowledge, corpus: Path, home: Path, on_progress: OnProgress) -> list[str]:

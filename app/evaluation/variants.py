@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _HINT = "Write NAME=VALUE, such as STRICTNESS=0.7, RERANKER_MODEL=org/name or EMBEDDING_MODEL=org/name."
 _SHOWN = ("embedding_model", "reranker_model", "strictness")
-_FIXED = frozenset({"data_dir", "models_dir", "offline", "log_level", "log_file", "api_keys", "chroma_url"})
-_OF_ENGINES = ("llm", "model", "vllm", "ollama", "hf", "max_concurrent")
+_FIXED = frozenset({"data_dir", "models_dir", "offline", "log_level", "log_file", "api_keys"})
+_OF_ENGINES = ("chroma", "llm", "model", "vllm", "ollama", "hf", "max_concurrent")
 
 
 @dataclass(frozen=True)

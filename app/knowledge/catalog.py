@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import bisect
 import json
-import logging
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.errors import DataFolderError
-from app.knowledge.catalog_tables import VERSION, bring_up_to_date, list_as_garbage, told_plainly
+from app.knowledge.catalog_file import CatalogFile
+from app.knowledge.catalog_tables import list_as_garbage
 from app.knowledge.records import CollectionRow, Garbage, Sentences, SourceFile, packed, unpacked
 from app.schema import Chunk, ChunkSpan, DocumentInfo, ExtractedText, Heading, Page
 
@@ -27,59 +23,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-log = logging.getLogger(__name__)
-
 EDITION = 2
 """Of the chunks: documents with a lower one are cut, and their indexes made, anew."""
 _FILE = "id AS document_id, doc, source, sha256, size, stamp"
 
 
-class Catalog:
-    """One connection behind one lock; safe from several threads."""
-
-    def __init__(self, path: Path) -> None:
-        self._lock = threading.RLock()
-        with told_plainly():
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            try:
-                self._prepare(path)
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _prepare(self, path: Path) -> None:
-        self._db.row_factory = sqlite3.Row
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
-            raise DataFolderError(
-                f"{path.name} was written by a newer Hotswap.",
-                "Update Hotswap, or set DATA_DIR to another folder.",
-            )
-        bring_up_to_date(self._db, version)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.execute("PRAGMA secure_delete = ON")  # a removed document leaves no readable trace in the file
-
-    def close(self) -> None:
-        """Close the file; the catalog is of no use afterwards."""
-        with self._lock:
-            self._db.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, told_plainly():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # SQLite has already undone it where the disk is full
-                    self._db.execute("ROLLBACK")
-                raise
-
-    def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        with self._lock, told_plainly():
-            return self._db.execute(sql, values).fetchall()
+class Catalog(CatalogFile):
+    """The rows of the catalog. Safe from several threads."""
 
     # collections
 
@@ -105,6 +55,11 @@ class Catalog:
         """Keep what was measured of a collection's texts."""
         with self._transaction() as db:
             db.execute("UPDATE collections SET calibration = ? WHERE id = ?", (calibration, collection_id))
+
+    def note_place(self, collection_id: int, place: str) -> None:
+        """All vectors of a collection are in ``place`` (VectorIndex.place)."""
+        with self._transaction() as db:
+            db.execute("UPDATE collections SET place = ? WHERE id = ?", (place, collection_id))
 
     # documents
 
@@ -212,14 +167,6 @@ class Catalog:
         list_as_garbage(db, document_id)
         db.execute("DELETE FROM documents WHERE id = ?", (document_id,))
 
-    def _give_space_back(self) -> None:
-        with self._lock:
-            try:
-                self._db.executescript("PRAGMA incremental_vacuum")  # execute() would free a single page
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            except sqlite3.OperationalError as error:  # the change itself is done; the next one tries again
-                log.warning("the catalog could not be made smaller: %s", error)
-
     def garbage(self, collection_id: int) -> list[Garbage]:
         """What the indexes of a collection may still hold and must forget."""
         rows = self._rows("SELECT * FROM garbage WHERE collection_id = ?", collection_id)
@@ -283,6 +230,22 @@ class Catalog:
             collection_id,
         )
         return [row["id"] for row in rows]
+
+    def embedded(self, collection_id: int) -> int:
+        """How many chunks that can answer have a vector at the least: those with a sentence that is embedded."""
+        rows = self._rows(
+            "SELECT count(*) AS number FROM chunks JOIN documents ON documents.id = document_id"
+            " WHERE collection_id = ? AND state = 'ready' AND vectors IS NOT NULL",
+            collection_id,
+        )
+        return int(rows[0]["number"])
+
+    def spans(self, document_id: int) -> list[tuple[int, ChunkSpan]]:
+        """The chunks of a document, without their sentences, by id."""
+        rows = self._rows(
+            'SELECT id, start, "end", page, heading FROM chunks WHERE document_id = ? ORDER BY id', document_id
+        )
+        return [(row["id"], ChunkSpan(row["start"], row["end"], row["page"], row["heading"])) for row in rows]
 
     def content(self, document_id: int) -> ExtractedText | None:
         """The text of a ready document with its pages and headings."""

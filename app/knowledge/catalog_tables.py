@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 from app.errors import DataFolderError
 
-VERSION = 2
+VERSION = 3
 _TABLES = """
 CREATE TABLE collections (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
     embedder TEXT NOT NULL, embedder_sha256 TEXT NOT NULL, dimension INTEGER NOT NULL,
-    calibration TEXT NOT NULL DEFAULT ''
+    calibration TEXT NOT NULL DEFAULT '', place TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -37,12 +37,15 @@ CREATE TABLE garbage (
 );
 """
 
-_SINCE_1 = """
+_SINCE = {
+    1: """
 ALTER TABLE collections ADD COLUMN calibration TEXT NOT NULL DEFAULT '';
 ALTER TABLE documents ADD COLUMN edition INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE chunks ADD COLUMN sentences BLOB;
 ALTER TABLE chunks ADD COLUMN vectors BLOB;
-"""
+""",
+    2: "ALTER TABLE collections ADD COLUMN place TEXT NOT NULL DEFAULT '';",
+}
 
 
 def bring_up_to_date(db: sqlite3.Connection, version: int) -> None:
@@ -50,7 +53,8 @@ def bring_up_to_date(db: sqlite3.Connection, version: int) -> None:
     if version == 0:
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
     if version < VERSION:
-        db.executescript(f"BEGIN; {_SINCE_1 if version else _TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+        added = "".join(_SINCE[older] for older in range(version, VERSION)) if version else _TABLES
+        db.executescript(f"BEGIN; {added} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
 def list_as_garbage(db: sqlite3.Connection, document_id: int) -> None:

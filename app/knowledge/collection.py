@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from app.errors import EmbedderMismatch
+from app.errors import EmbedderMismatch, VectorsUnavailable
 from app.knowledge.calibration import Calibration, calibrate
 from app.knowledge.catalog import Catalog
 from app.knowledge.chunker import chunk
@@ -47,6 +48,7 @@ class Collection:
         self.embedder = embedder
         self.understanding = understanding
         self.calibration = Calibration.from_json(row.calibration)
+        self._unswept = False  # whether the vectors could not be reached when some were to be forgotten
 
     def check_embedder(self) -> None:
         """Raises EmbedderMismatch when the configured embedding model is not the one that built this collection."""
@@ -93,7 +95,7 @@ class Collection:
             self._undo()
             raise
         if replaces is not None:
-            self.sweep()
+            self._sweep_if_reached()
         return document_id
 
     def recut(self, file: SourceFile, content: ExtractedText, spans: Sequence[ChunkSpan]) -> None:
@@ -119,11 +121,7 @@ class Collection:
 
     def _embed(self, doc: str, text: str, chunks: Sequence[tuple[int, ChunkSpan]]) -> None:
         """The vectors of chunks, and of each of their sentences."""
-        understood = [(item, span) for item, span in chunks if self._understands(text[span.start : span.end])]
-        if not understood:
-            return
-        items = [item for item, _ in understood]
-        self.vectors.add(items, self.embedder.embed(self._readable(doc, text, [span for _, span in understood])))
+        understood = self._embed_whole(doc, text, chunks)
         parts = sorted(
             {part for _, span in understood for part in span.sentences if self._understands(text[slice(*part)])}
         )
@@ -135,6 +133,41 @@ class Collection:
             self.catalog.keep_vectors(
                 (item, np.stack([vectors.get(one, nothing) for one in ones])) for item, ones in with_parts
             )
+
+    def _embed_whole(
+        self, doc: str, text: str, chunks: Sequence[tuple[int, ChunkSpan]]
+    ) -> list[tuple[int, ChunkSpan]]:
+        """The vectors of chunks; returns those of them that have one."""
+        understood = [(item, span) for item, span in chunks if self._understands(text[span.start : span.end])]
+        if understood:
+            readable = self._readable(doc, text, [span for _, span in understood])
+            self.vectors.add([item for item, _ in understood], self.embedder.embed(readable))
+        return understood
+
+    def settled(self) -> bool:
+        """Whether the vectors are where they were written last, as many as must be, and none is to be forgotten.
+
+        Looked up on first use, and again after they could not be reached. Raises VectorsUnavailable.
+        """
+        if not self.vectors.believed and not self._unswept:
+            self.vectors.believed = self.has_vectors()
+        return self.vectors.believed
+
+    def has_vectors(self) -> bool:
+        """Whether no vector is missing, as far as their place and their number tell. Raises VectorsUnavailable."""
+        return self.vectors.place == self.row.place and self.vectors.count() >= self.catalog.embedded(self.row.id)
+
+    def embed_again(self, file: SourceFile, content: ExtractedText) -> None:
+        """The vectors of a ready document's chunks anew; those of its sentences are in the catalog."""
+        chunks = self.catalog.spans(file.document_id)
+        for first in range(0, len(chunks), _EMBED_AT_ONCE):
+            self._embed_whole(file.doc, content.text, chunks[first : first + _EMBED_AT_ONCE])
+
+    def note_place(self) -> None:
+        """All vectors have been written to where the index is now."""
+        place = self.vectors.place
+        self.catalog.note_place(self.row.id, place)
+        self.row = replace(self.row, place=place)
 
     def _readable(self, doc: str, text: str, spans: Sequence[ChunkSpan]) -> list[str]:
         """The chunks under their titles; without them where the embedding model could not read to the end."""
@@ -157,23 +190,33 @@ class Collection:
         """Drop the document that is half-way in; the reason why it stopped is told, not what fails here."""
         try:
             self.catalog.discard_pending()
-            self.sweep()
+            self._sweep_if_reached()
         except Exception as error:  # pending and garbage are never returned, and the next start tries again
             log.warning("what was half-way in could not be cleaned up: %s", error)
 
     def remove(self, document_ids: Sequence[int]) -> None:
         """Take documents out everywhere. They stop answering at once, before the indexes have forgotten them."""
         self.catalog.remove_documents(document_ids)
-        self.sweep()
+        self._sweep_if_reached()
+
+    def _sweep_if_reached(self) -> None:
+        """What the catalog has forgotten is never returned; its vectors go as soon as they can be reached again."""
+        try:
+            self.sweep()
+        except VectorsUnavailable as error:
+            self._unswept = True
+            log.warning("vectors of removed text are deleted later: %s", error)
 
     def sweep(self) -> None:
         """Make the indexes forget what has left the catalog."""
         garbage = self.catalog.garbage(self.row.id)
         if not garbage:
+            self._unswept = False
             return
         self.vectors.remove([chunk_id for item in garbage for chunk_id in item.chunk_ids])
         self.keywords.remove([item.document_id for item in garbage])
         self.catalog.forget_garbage([item.document_id for item in garbage])
+        self._unswept = False
 
 
 def _titled(doc: str, text: str, span: ChunkSpan) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from app.errors import DamagedDocument, DocumentError, DocumentMissing, UnsupportedFormat
+from app.errors import DamagedDocument, DocumentError, DocumentMissing, UnsupportedFormat, VectorsUnavailable
 from app.knowledge.collection import Collection
 from app.knowledge.records import SourceFile
 from app.readers import read
@@ -60,12 +60,15 @@ def ingest(
         collection.remove(gone)
         report.removed = len(gone)
     known = collection.catalog.sources(collection.row.id)
+    down: VectorsUnavailable | None = None
     for index, file in enumerate(found):
         tell = partial(_tell, on_progress, index, len(found), file.doc)
         tell("reading")
         try:
-            _ingest_one(collection, file, known, report, partial(tell, "embedding"))
-        except DocumentError as error:
+            _ingest_one(collection, file, known, report, partial(tell, "embedding"), down)
+        except (DocumentError, VectorsUnavailable) as error:
+            if isinstance(error, VectorsUnavailable):
+                down = error
             report.failed.append(Failure(file.source, error.message, error.hint))
         except OSError as error:
             reason = f"{printable(file.path.name)} cannot be read: {error.strerror or error}."
@@ -86,8 +89,12 @@ def _ingest_one(
     known: dict[str, SourceFile],
     report: IngestReport,
     on_chunks: Callable[[str], None],
+    down: VectorsUnavailable | None,
 ) -> None:
-    """Bring one file up to date; ``known`` holds the documents by their file and is kept current."""
+    """Bring one file up to date; ``known`` holds the documents by their file and is kept current.
+
+    Raises ``down`` where there is something to index: each file would wait for the server again.
+    """
     before = known.get(file.source)
     if not file.path.is_file():
         raise UnsupportedFormat(f"{printable(file.path.name)} is not a regular file.", "Ingest files and folders only.")
@@ -111,6 +118,8 @@ def _ingest_one(
             log.info("%s has the same content as %s and is not stored twice", file.doc, same.doc)
         report.unchanged += 1
         return
+    if down:
+        raise down
     content = _read(file.path)
     spans = collection.cut(content)
     doc = before.doc if before else _free_name(file, {other.doc for other in known.values()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -79,7 +80,7 @@ class Knowledge:
 
     @cached_property
     def _client(self) -> Any:
-        return open_client(self.folder / "chroma")
+        return open_client(self.settings)
 
     def names(self) -> list[str]:
         """The names of all collections."""
@@ -126,7 +127,7 @@ class Knowledge:
             )
         with self._writing:
             collection = self.collection(name, create=True)
-            upgrade(collection)
+            self._upgrade(collection, on_progress)
             return ingest(collection, paths, on_progress=on_progress, skip=self.folder)
 
     def documents(self, name: str | None = None) -> list[DocumentInfo]:
@@ -162,15 +163,20 @@ class Knowledge:
         return files
 
     def retriever(self, name: str | None = None) -> HybridRetriever:
-        """The retriever over a collection."""
+        """The retriever over a collection. Raises CollectionError, EmbedderMismatch and VectorsUnavailable."""
         from app.knowledge.retriever import HybridRetriever
 
         collection = self.collection(name)
         collection.check_embedder()
-        if self._catalog.outdated(collection.row.id):
+        if self._catalog.outdated(collection.row.id) or not collection.settled():
             with self._writing:
-                upgrade(collection)
+                self._upgrade(collection)
         return HybridRetriever(collection=collection, strictness=self.settings.strictness, reranker=self.reranker)
+
+    def _upgrade(self, collection: Collection, on_progress: OnProgress = lambda progress: None) -> None:
+        upgrade(collection, on_progress)
+        if self.settings.chroma_url and all(row.place for row in self._catalog.collections()):
+            shutil.rmtree(self.folder / "chroma", ignore_errors=True)  # of no use any more, and it would grow stale
 
     def understanding(self, language: Language) -> Understanding:
         """How far the embedding model is to be believed in a language; measured on first use."""

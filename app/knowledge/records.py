@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CollectionRow:
-    """A collection, the embedding model that built it, and what was measured of its texts (JSON)."""
+    """A collection, the embedding model that built it, and what was measured of its texts (JSON).
+
+    ``place``: where all its vectors were written last (VectorIndex.place).
+    """
 
     id: int
     name: str
@@ -24,6 +27,7 @@ class CollectionRow:
     embedder_sha256: str
     dimension: int
     calibration: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True)

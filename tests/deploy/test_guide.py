@@ -91,5 +91,7 @@ def test_its_links_and_files_are_there() -> None:
     assert set(re.findall(r"\]\(#([^)]+)\)", GUIDE)) <= headings
 
 
-def test_it_says_what_is_true_of_chroma() -> None:
-    assert ("CHROMA_URL" in SETTINGS) is ("A Chroma server is not supported" not in GUIDE)
+def test_the_chroma_that_was_tested_is_the_one_that_is_installed() -> None:
+    assert "CHROMA_URL" in SETTINGS
+    (pinned,) = re.findall(r"^chromadb==(\S+)", text("requirements.txt"), re.MULTILINE)
+    assert f"Tested with the server of chromadb {pinned} " in GUIDE

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from app.config import Settings, load_settings
 from app.knowledge.embedder import PACKAGED_NAME, Embedder
 from app.knowledge.library import Knowledge
+from tests.knowledge.chroma import ChromaProcess
 from tests.knowledge.parts import WordEmbedder
+
+if TYPE_CHECKING:
+    from tests.knowledge.folders import Folders
 
 Open = Callable[..., Knowledge]
 
@@ -19,6 +24,15 @@ Open = Callable[..., Knowledge]
 def embedder() -> Embedder:
     """The packaged model."""
     return Embedder(PACKAGED_NAME)
+
+
+@pytest.fixture(scope="session")
+def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaProcess]:
+    """A Chroma server; who kills it leaves it to the next test to start it again."""
+    server = ChromaProcess(tmp_path_factory.mktemp("chroma"))
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture
@@ -54,3 +68,24 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "documents"
     path.mkdir()
     return path
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Iterator[Folders]:
+    from tests.knowledge.folders import Folders  # whose tests have fixtures from here
+
+    folders = Folders(tmp_path)
+    yield folders
+    for knowledge in folders.opened:
+        knowledge.close()
+
+
+@pytest.fixture
+def server(chroma: ChromaProcess) -> Iterator[ChromaProcess]:
+    """The server, running, whatever the test before did to it."""
+    folder = chroma.folder
+    chroma.start()
+    yield chroma
+    if chroma.folder != folder:
+        chroma.kill()
+        chroma.folder = folder

@@ -1,21 +1,33 @@
-"""The vector index: ids and unit vectors."""
+"""The vector index: ids and unit vectors, in the embedded Chroma and in a server alike."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.config import load_settings
 from app.knowledge.vectors import VectorIndex, open_client
+from tests.knowledge.chroma import ChromaProcess
 
 DIMENSION = 16
 
 
+@pytest.fixture(params=["embedded", "server"])
+def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    url = request.getfixturevalue("chroma").url if request.param == "server" else ""
+    client = open_client(load_settings(data_dir=tmp_path, chroma_url=url))
+    yield client
+    client.close()
+
+
 @pytest.fixture
-def index(tmp_path: Path) -> VectorIndex:
-    return VectorIndex(open_client(tmp_path / "chroma"), "collection-1")
+def index(client: Any) -> VectorIndex:
+    return VectorIndex(client, "collection-1")
 
 
 def unit(count: int) -> NDArray[np.float32]:
@@ -72,8 +84,7 @@ def test_an_empty_index_finds_nothing(index: VectorIndex) -> None:
     assert index.search(unit(1)[0], 5) == []
 
 
-def test_collections_do_not_see_each_other(tmp_path: Path) -> None:
-    client = open_client(tmp_path / "chroma")
+def test_collections_do_not_see_each_other(client: Any) -> None:
     one, other = VectorIndex(client, "collection-1"), VectorIndex(client, "collection-2")
     one.add([1], unit(1))
 
@@ -82,9 +93,23 @@ def test_collections_do_not_see_each_other(tmp_path: Path) -> None:
     assert VectorIndex(client, "collection-1").search(unit(1)[0], 5) == []
 
 
-def test_nothing_but_ids_and_vectors_is_stored(index: VectorIndex) -> None:
+def test_a_destroyed_index_is_empty_and_can_be_filled_again(index: VectorIndex) -> None:
+    index.add([1, 2], unit(2))
+    assert index.count() == 2
+
+    index.destroy()
+    assert index.count() == 0
+
+    index.add([3], unit(1))
+    assert [item for item, _ in index.search(unit(1)[0], 5)] == [3]
+
+
+def test_nothing_but_ids_and_vectors_is_stored(index: VectorIndex, client: Any, chroma: ChromaProcess) -> None:
     index.add([1], unit(1))
 
-    stored = index._collection.get(include=["documents", "metadatas"])
+    with index._chroma() as opened:
+        stored = opened.get(include=["documents", "metadatas"]) if index.place == "" else None
+    if stored is None:
+        [stored] = [found for name, found in chroma.collections().items() if name.startswith(client._prefix)]
 
     assert (stored["ids"], stored["documents"], stored["metadatas"]) == (["1"], [None], [None])

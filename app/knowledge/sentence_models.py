@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import EmbedderUnavailable, HotswapError, ModelDamaged, ModelMissing, RerankerUnavailable
-from app.imports import IMPORTING
 from app.models import find, inspect, kind_of
 
 if TYPE_CHECKING:
@@ -80,11 +79,11 @@ def load(kind: Kind, name: str, folder: Path, allowed: Allowed) -> Any:
     """The library's model, on the device that it finds best. Raises ``kind.error``."""
     # OpenMP's threads spin while they wait, which on a busy machine costs several times what it saves.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    with IMPORTING:
-        from sentence_transformers import CrossEncoder, SentenceTransformer
-        from transformers.utils import logging as transformers_logging
+    from sentence_transformers import CrossEncoder, SentenceTransformer
+
     for library in ("sentence_transformers", "transformers"):
         logging.getLogger(library).setLevel(logging.ERROR)
+    from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # stderr belongs to our own progress
     loader: Callable[..., Any] = CrossEncoder if kind is RERANKER else SentenceTransformer

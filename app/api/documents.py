@@ -17,6 +17,7 @@ from app.knowledge.library import DEFAULT_COLLECTION
 from app.readers import SUFFIXES, is_supported
 from app.service import current
 
+_LONGEST_NAME = 255  # bytes, as most file systems have it
 router = APIRouter(prefix="/api/documents", tags=["documents"])
 Collection = Annotated[Text | None, Query(description="its name; without one, the default collection", max_length=63)]
 
@@ -34,14 +35,10 @@ async def upload(
     collection: Collection = None,
 ) -> Response:
     """Keep files and ingest them in the background; the job tells how it goes. A file of the same name is replaced."""
-    unnamed = next((number for number, file in enumerate(files) if not file.filename), None)
-    if unnamed is not None:
-        return wrong(f"files[{unnamed}] has no name", "files")
-    unreadable = next((file.filename for file in files if not is_supported(_plain(file.filename))), None)
-    if unreadable is not None:
-        readable = f"Readable are {' '.join(sorted(SUFFIXES))}."
-        return failure(UnsupportedFormat(f"{_plain(unreadable)[:200]} cannot be read.", readable), "files")
-    contents = [(_plain(file.filename), await file.read()) for file in files]
+    names = [_plain(file.filename) for file in files]
+    if problem := _wrong_names(names):
+        return problem
+    contents = [(name, await file.read()) for name, file in zip(names, files, strict=True)]
     job = await run_in_threadpool(current().upload, contents, collection)
     return JSONResponse({"job": jobs.as_dict(job)}, 202, {"Location": f"/api/documents/jobs/{job.id}"})
 
@@ -78,4 +75,19 @@ async def cancel(number: str) -> Response:
 
 def _plain(name: str | None) -> str:
     """The last part of a file's name: where it lies on the client's disk is the client's affair."""
-    return (name or "").replace("\\", "/").rsplit("/", 1)[-1].replace("\0", "")
+    return (name or "").replace("\\", "/").rsplit("/", 1)[-1].replace("\0", "").lstrip(".")
+
+
+def _wrong_names(names: list[str]) -> Response | None:
+    """What is wrong with the names of an upload's files, if anything."""
+    for number, name in enumerate(names):
+        if not name:
+            return wrong(f"files[{number}] has no name.", "files")
+        if len(name.encode()) > _LONGEST_NAME:
+            return wrong(f"files[{number}] has a name of more than {_LONGEST_NAME} bytes.", "files")
+        if name in names[:number]:
+            return wrong(f"Two files are called {name}, and the second would replace the first.", "files")
+        if not is_supported(name):
+            readable = f"Readable are {' '.join(sorted(SUFFIXES))}."
+            return failure(UnsupportedFormat(f"{name[:200]} cannot be read.", readable), "files")
+    return None

@@ -210,7 +210,8 @@ def _too_large(largest: int) -> TooLarge:
 def _told(path: str, error: HotswapError) -> Response:
     response = failure(error)
     if path.startswith("/api/vllm/"):
-        return type(response)(refusal(str(error)), response.status_code, dict(response.headers.items()))
+        headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        return type(response)(refusal(str(error)), response.status_code, headers)
     return response
 
 

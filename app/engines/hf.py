@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app.engines.base import DEFAULT_CONTEXT_WINDOW
 from app.engines.hf_place import check_loadable, find_kind, installed, reckon, window
 from app.errors import EngineError, EngineUnavailable
+from app.imports import IMPORTING
 from app.models import Fit, ModelFacts, find, inspect
 from app.schema import EngineStatus, Progress
 
@@ -120,7 +121,8 @@ class HfEngine:
     def _build(self, step: Callable[[str], None]) -> BaseChatModel:
         model, *draft = self._look()
         step("transformers")
-        from app.engines.hf_running import start
+        with IMPORTING:
+            from app.engines.hf_running import start
         from app.engines.local_chat import LocalChatModel
 
         self._running = start(model, draft[0] if draft else None, self._settings, step)

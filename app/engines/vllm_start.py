@@ -12,6 +12,7 @@ from app.engines.vllm_errors import again, start_error, words
 from app.engines.vllm_runtime import VllmRuntime
 from app.engines.workers import Workers
 from app.errors import EngineError, EngineUnavailable, ModelDamaged
+from app.imports import IMPORTING
 
 if TYPE_CHECKING:
     from app.models import ModelFacts
@@ -76,9 +77,9 @@ def _prepare(verbose: bool) -> None:
 
 def _tokenizer(facts: ModelFacts, arguments: dict[str, Any]) -> Any:
     """One of our own: vLLM uses its copy at the same time, on another thread."""
-    from transformers import AutoTokenizer
-    from transformers.utils import logging as transformers_logging
-
+    with IMPORTING:
+        from transformers import AutoTokenizer
+        from transformers.utils import logging as transformers_logging
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         return AutoTokenizer.from_pretrained(
@@ -95,8 +96,9 @@ def _tokenizer(facts: ModelFacts, arguments: dict[str, Any]) -> Any:
 
 
 def _build(arguments: dict[str, Any], workers: Workers) -> Any:
-    from vllm.engine.arg_utils import AsyncEngineArgs
-    from vllm.v1.engine.async_llm import AsyncLLM
+    with IMPORTING:
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.v1.engine.async_llm import AsyncLLM
 
     if workers.ended:
         raise EngineUnavailable("The loading was broken off.")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import EmbedderUnavailable, HotswapError, ModelDamaged, ModelMissing, RerankerUnavailable
+from app.imports import IMPORTING
 from app.models import find, inspect, kind_of
 
 if TYPE_CHECKING:
@@ -79,21 +80,22 @@ def load(kind: Kind, name: str, folder: Path, allowed: Allowed) -> Any:
     """The library's model, on the device that it finds best. Raises ``kind.error``."""
     # OpenMP's threads spin while they wait, which on a busy machine costs several times what it saves.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from sentence_transformers import CrossEncoder, SentenceTransformer
-
+    with IMPORTING:
+        from sentence_transformers import CrossEncoder, SentenceTransformer
+        from transformers.utils import logging as transformers_logging
     for library in ("sentence_transformers", "transformers"):
         logging.getLogger(library).setLevel(logging.ERROR)
-    from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # stderr belongs to our own progress
     loader: Callable[..., Any] = CrossEncoder if kind is RERANKER else SentenceTransformer
     try:
-        return loader(
-            str(folder),
-            trust_remote_code=allowed.trust_remote_code,
-            local_files_only=True,
-            model_kwargs={"use_safetensors": None if allowed.allow_pickle else True},
-        )
+        with IMPORTING:  # the classes of the model's kind come in only now
+            return loader(
+                str(folder),
+                trust_remote_code=allowed.trust_remote_code,
+                local_files_only=True,
+                model_kwargs={"use_safetensors": None if allowed.allow_pickle else True},
+            )
     except Exception as error:  # the library raises whatever its many loaders raise
         log.debug("%s could not be loaded", name, exc_info=error)
         if "trust_remote_code" in str(error):

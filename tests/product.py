@@ -127,6 +127,11 @@ class Server:
         """Send a signal and wait; the exit code."""
         assert self._process is not None
         self._process.send_signal(how)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        assert self._process is not None
         return self._process.wait(30)
 
     def end(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 
 import hypothesis
@@ -26,6 +27,8 @@ def _is_setting(variable: str) -> bool:
         or name.startswith(("vllm_", "ollama_", "hf_", "openai_", "langchain_", "langsmith_", "streamlit_"))
     )
 
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored, and so its children
 
 for _variable in [variable for variable in os.environ if _is_setting(variable)]:
     del os.environ[_variable]

@@ -22,11 +22,18 @@ from app.text import estimate_tokens
 
 @dataclass
 class Trail:
-    """The tokens of an answer up to its last visible word. ``whole`` is false once a server left some out."""
+    """The tokens of an answer up to its last visible word. ``whole`` is false once a server left some out.
+
+    ``chars``: of the text. ``sure``: the last (number of tokens, characters) at which no token was half a character.
+    A part of one token with text ends so; of several tokens that come at once, as they do from a busy server, the last
+    may be half a character, and vLLM that is to go on from half a character says the whole prompt first.
+    """
 
     prompt: tuple[int, ...] | None = None
     ids: list[int] = field(default_factory=list)
     whole: bool = True
+    chars: int = 0
+    sure: tuple[int, int] = (0, 0)
     _unseen: list[int] = field(default_factory=list)
 
     def take(self, part: Part) -> None:
@@ -38,11 +45,14 @@ class Trail:
             self.whole = self.whole and part.ids is not None and bool(self._unseen)
             self.ids += self._unseen
             self._unseen = []
+            self.chars += len(part.text)
+            if part.ids is not None and len(part.ids) == 1:
+                self.sure = len(self.ids), self.chars
 
     @property
     def usable(self) -> bool:
         """Whether an answer can go on from it."""
-        return self.whole and bool(self.prompt) and bool(self.ids)
+        return self.whole and bool(self.prompt) and self.sure[0] > 0
 
 
 @dataclass
@@ -110,10 +120,13 @@ def continuation(question: Question, said: Said, live: LiveRoute) -> Attempt | N
     if not may_continue(question, said, live):
         return None
     if by_tokens(question, said, live):
-        tokens = (*(said.trail.prompt or ()), *said.trail.ids)
-        body = requests.from_tokens(question, live.model, tokens, left)
-        trail = replace(said.trail, ids=list(said.trail.ids), _unseen=[])
-        return Attempt(COMPLETIONS, body, Seam(), trail, said.tokens, len(trail.ids), "tokens")
+        count, chars = said.trail.sure
+        again, tail = len(said.trail.ids) - count, said.text[chars:]
+        trail = replace(said.trail, ids=said.trail.ids[:count], chars=chars, _unseen=[])
+        tokens = (*(trail.prompt or ()), *trail.ids)
+        body = requests.from_tokens(question, live.model, tokens, None if left is None else left + again)
+        before = None if said.tokens is None else said.tokens - again
+        return Attempt(COMPLETIONS, body, SkipSaid(tail) if tail else Seam(), trail, before, count, "tokens")
     sent = said.text.rstrip()
     if live.resumes == "text" and sent:
         body = requests.from_text(question, live.model, sent, left, ids=live.takes_ids)
@@ -130,4 +143,5 @@ def by_tokens(question: Question, said: Said, live: LiveRoute) -> bool:
     it cannot either: a call would come as plain text.
     """
     plain = not question.options.get("stop") and not question.options.get("tools")
-    return plain and said.trail.usable and live.takes_tokens
+    exact = question.certain or len(said.text) <= said.trail.sure[1]  # else what is said again may be said otherwise
+    return plain and exact and said.trail.usable and live.takes_tokens

@@ -81,6 +81,7 @@ class FaultServer:
         self.retry_after = ""
         self.key = ""
         self.knows_ids = self.knows_continue = self.knows_completions = self.counts = True
+        self.burst = 1  # tokens that come in one event, as from a busy server
         self.trims = False  # whether what is to be continued loses its white space at the end, and it comes again
         self.times = 10**9  # how often it fails before it is well again
         self.asked: list[Asked] = []
@@ -217,12 +218,16 @@ class FaultServer:
         if chat:
             first = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}
             _event(writer, {**first, **({"prompt_token_ids": prompt_ids} if with_ids else {})})
-        for number, token in enumerate(tokens):
-            if mode != "ok" and number == self.at:
+        for number in range(0, len(tokens), self.burst):
+            if mode != "ok" and number <= self.at < number + self.burst:
                 return await self._break(mode, asked, writer)
-            said = {"delta": {"content": token.text}} if chat else {"text": token.text}
-            ids = {"token_ids": [token.id]} if with_ids else {}
-            last = number == len(tokens) - 1
+            part = tokens[number : number + self.burst]
+            text = "".join(token.text for token in part)
+            if not chat and number == 0 and body["prompt"][-1] >= _HALF and body["prompt"][-1] < _QUESTION:
+                text = _question_of(body["prompt"]) + whole[:at] + text  # so does vLLM, after half a character
+            said = {"delta": {"content": text}} if chat else {"text": text}
+            ids = {"token_ids": [token.id for token in part]} if with_ids else {}
+            last = number + self.burst >= len(tokens)
             _event(writer, {"choices": [{"index": 0, **said, **ids, "finish_reason": reason if last else None}]})
             if self.gap:
                 await writer.drain()
@@ -239,7 +244,7 @@ class FaultServer:
         """The whole answer, from which character on it is to be given, and how many tokens the prompt has."""
         if not chat:
             ids = body["prompt"]
-            question = "".join(chr(token - _QUESTION) for token in ids if token >= _QUESTION)
+            question = _question_of(ids)
             done = [token - _WHOLE for token in ids if token < _HALF]
             return answer_of(question, self.length), done[-1] if done else 0, len(ids)
         messages = body["messages"]
@@ -278,6 +283,10 @@ class FaultServer:
 
 class _Enough(Exception):
     """The connection ends here."""
+
+
+def _question_of(ids: list[int]) -> str:
+    return "".join(chr(token - _QUESTION) for token in ids if token >= _QUESTION)
 
 
 def _question(body: dict[str, Any]) -> str:

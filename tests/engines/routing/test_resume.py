@@ -43,6 +43,19 @@ def test_cut_at_every_token(way: str) -> None:
                 assert how(two[1].questions()[-1].body) == way, (way, at)
 
 
+@pytest.mark.parametrize("burst", [2, 3, 5])
+@pytest.mark.parametrize("temperature", [0, 0.7])
+def test_cut_where_tokens_come_in_bursts_that_may_end_in_half_a_character(burst: int, temperature: float) -> None:
+    with servers(2) as two:
+        for server in two:
+            server.burst = burst
+        two[1].burst = 1
+        for at in range(0, TOKENS, 3):
+            cut_then_well(two[0], "cut", at)
+            told = ask(engine(two, None, default_route="a").chat_model(), QUESTION, temperature=temperature)
+            assert told.is_whole(QUESTION), (burst, at, told)
+
+
 def answered_before(at: int) -> bool:
     return any(token.text.strip() for token in tokens_of(WHOLE)[:at])
 

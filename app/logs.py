@@ -35,6 +35,11 @@ def set_up_logging(settings: Settings) -> None:
         handler.setFormatter(Json() if settings.log_format == "json" else Lines())
     logging.getLogger("app").setLevel(settings.log_level)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # it has set up lines of its own
+        theirs = logging.getLogger(name)
+        theirs.handlers.clear()
+        theirs.propagate = True
+        theirs.setLevel(logging.WARNING)
 
 
 class Lines(logging.Formatter):

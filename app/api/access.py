@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 COOKIE = "hotswap_key"
 COOKIE_SECONDS = 30 * 24 * 3600
+_LONGEST_TIME = 12  # digits of seconds since 1970; Python refuses to read thousands of them
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
@@ -84,7 +85,9 @@ class Keys:
     def number_of_cookie(self, cookie: str, now: float | None = None) -> int | None:
         """Which key a cookie was given for; None where it is no cookie of ours, or has ended."""
         until, _, proof = cookie.partition(".")
-        if not until.isascii() or not until.isdigit() or int(until) < (time.time() if now is None else now):
+        if len(until) > _LONGEST_TIME or not until.isascii() or not until.isdigit():
+            return None
+        if int(until) < (time.time() if now is None else now):
             return None
         numbers = range(len(self._digests))
         proofs = [secrets.compare_digest(proof.encode(), self._proof(number, until).encode()) for number in numbers]

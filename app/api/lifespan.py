@@ -35,6 +35,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
         sys.stderr.flush()
         os._exit(1)
     service.ownership.announce(url)
+    log.info("listens on %s", url)
     set_current(service)
     if "HOTSWAP_URL" in os.environ:  # no page will ask for it
         service.warm_up()

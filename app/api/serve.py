@@ -41,7 +41,7 @@ def serve(settings: Settings, host: str, port: int, *, page: bool = True, browse
         if page:
             _serve_page(settings, host, port, browser)
         else:
-            _serve_routes(host, port)
+            _serve_routes(settings, host, port)
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped\n")
 
@@ -68,7 +68,7 @@ def _serve_page(settings: Settings, host: str, port: int, browser: bool) -> None
     )
 
 
-def _serve_routes(host: str, port: int) -> None:
+def _serve_routes(settings: Settings, host: str, port: int) -> None:
     import uvicorn
     from starlette.applications import Starlette
 
@@ -76,7 +76,8 @@ def _serve_routes(host: str, port: int) -> None:
     from app.api.routes import MIDDLEWARE, ROUTES
 
     os.environ["HOTSWAP_URL"] = url_of(host, port)
-    sys.stderr.write(f"Hotswap listens on {os.environ['HOTSWAP_URL']}\n")
+    if settings.log_format == "text":  # for people; where programs read the log it says so itself
+        sys.stderr.write(f"Hotswap listens on {os.environ['HOTSWAP_URL']}\n")
     uvicorn.run(
         Starlette(routes=ROUTES, middleware=MIDDLEWARE, lifespan=lifespan),
         timeout_graceful_shutdown=STOP_SECONDS,

@@ -134,9 +134,7 @@ class Collection:
                 (item, np.stack([vectors.get(one, nothing) for one in ones])) for item, ones in with_parts
             )
 
-    def _embed_whole(
-        self, doc: str, text: str, chunks: Sequence[tuple[int, ChunkSpan]]
-    ) -> list[tuple[int, ChunkSpan]]:
+    def _embed_whole(self, doc: str, text: str, chunks: Sequence[tuple[int, ChunkSpan]]) -> list[tuple[int, ChunkSpan]]:
         """The vectors of chunks; returns those of them that have one."""
         understood = [(item, span) for item, span in chunks if self._understands(text[span.start : span.end])]
         if understood:

@@ -28,14 +28,18 @@ def nearest(knowledge: Knowledge) -> dict[int, float]:
 def test_a_folder_moves_to_a_server_and_back(
     server: ChromaProcess, folders: Folders, caplog: pytest.LogCaptureFixture, way: str
 ) -> None:
-    before = nearest(folders.filled())
-    folders.opened.pop().close()
+    knowledge = folders.filled()
+    mills = (f"Mill {number} runs on {fuel} and grinds. " * 20 for number, fuel in enumerate(("oats", "coal", "rain")))
+    (folders.documents / "c.txt").write_text("\n\n".join(mills))
+    assert knowledge.ingest([folders.documents]).chunks > 2
+    before = nearest(knowledge)
+    knowledge.close()
     for url in (server.url, ""):
         embedder = WordEmbedder()
         knowledge = folders.open(url, embedder=embedder)
         if way == "ingest":
             seen: list[Progress] = []
-            assert knowledge.ingest([folders.documents], on_progress=seen.append).unchanged == 2
+            assert knowledge.ingest([folders.documents], on_progress=seen.append).unchanged == 3
             assert [(progress.stage, progress.item) for progress in seen[:2]] == [
                 ("embedding", "a.txt"), ("embedding", "b.txt"),
             ]  # fmt: skip
@@ -48,7 +52,7 @@ def test_a_folder_moves_to_a_server_and_back(
         assert embedder.calls == calls  # once
         knowledge.close()
     if way == "search":
-        assert caplog.text.count("2 documents are embedded anew") == 2
+        assert caplog.text.count("3 documents are embedded anew") == 2
 
 
 def test_what_changed_on_the_server_counts_when_the_setting_is_unset(server: ChromaProcess, folders: Folders) -> None:

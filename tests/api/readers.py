@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.api.parts import ENGLISH, chat
@@ -68,3 +71,51 @@ def read_all(url: str, count: int, **how: object) -> list[Reading]:
         return await asyncio.gather(*(read(url, **how) for _ in range(count)))  # type: ignore[arg-type]
 
     return asyncio.run(work())
+
+
+@dataclass
+class Asking:
+    """What readers got who ask again and again: how often each status, and how many seconds each whole answer took."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    first: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
+
+
+async def keep_asking(url: str, body: dict[str, Any], seconds: float, readers: int, key: str = "none") -> Asking:
+    """``readers`` at once, each over one connection, a stream after the other; who is sent away waits as it is told.
+
+    ``url`` is that of a chat API. Raises where a stream ends without its end mark.
+    """
+    got, end, there = Asking(), time.monotonic() + seconds, urlsplit(url)
+    sent = json.dumps(body | {"stream": True}).encode()
+    head = (
+        f"POST {there.path}/chat/completions HTTP/1.1\r\nHost: {there.netloc}\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(sent)}\r\n\r\n"
+    ).encode()
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection(there.hostname, there.port, limit=2**22)
+        try:
+            while time.monotonic() < end:
+                began = time.monotonic()
+                writer.write(head + sent)
+                answered = (await reader.readuntil(b"\r\n\r\n")).lower()
+                status = int(answered.split(b" ", 2)[1])
+                got.statuses[status] += 1
+                if status != 200:
+                    headers = dict(line.split(b": ", 1) for line in answered.splitlines()[1:] if b": " in line)
+                    await reader.readexactly(int(headers[b"content-length"]))
+                    await asyncio.sleep(float(headers.get(b"retry-after", b"1")))
+                    continue
+                await reader.readuntil(b'"content": "')
+                await reader.readuntil(b'"content": "')  # the one before opens the stream, without a word
+                got.first.append(time.monotonic() - began)
+                await reader.readuntil(b"data: [DONE]\n\n")
+                got.whole.append(time.monotonic() - began)
+                await reader.readuntil(b"0\r\n\r\n")
+        finally:
+            writer.close()
+
+    await asyncio.gather(*(one() for _ in range(readers)))
+    return got

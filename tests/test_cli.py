@@ -71,7 +71,7 @@ ANSWERS = [
 
 
 def check_answer(answer: dict[str, object], doc: str, words: str) -> None:
-    keys = {"answer", "engine", "model", "complete", "refused", "query", "citations", "timings", "routes"}
+    keys = {"answer", "engine", "model", "complete", "refused", "query", "citations", "timings", "routes", "usage"}
     assert answer.keys() == keys
     assert answer["routes"] == []
     assert words in str(answer["answer"])

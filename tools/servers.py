@@ -1,4 +1,4 @@
-"""What tests/deploy runs the files of deploy/ with: found, or installed where that can be done without asking."""
+"""Programs that tests/deploy and tests/api run: found, or installed where that can be done without asking."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 
 from tools.browser import apt_install, debian_as_root
 
-PACKAGES = {"nginx": "nginx-light", "openssl": "openssl", "systemd-analyze": "systemd"}  # command: Debian's package
+# command: Debian's package
+PACKAGES = {"nginx": "nginx-light", "openssl": "openssl", "systemd-analyze": "systemd", "curl": "curl"}
 
 
 def find_command(name: str) -> str | None:
@@ -25,5 +26,5 @@ def main() -> int:
         print(f"servers: apt-get could not install {' '.join(missing)}: check the network", file=sys.stderr)
         return 1
     if missing := missing_packages():
-        print(f"servers: without {' '.join(missing)} some tests of tests/deploy are left out", file=sys.stderr)
+        print(f"servers: without {' '.join(missing)} some tests are left out", file=sys.stderr)
     return 0

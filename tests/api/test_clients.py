@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from tests.api.conftest import Written
 from tests.api.parts import BEARER, CHINESE, ENGLISH, KEYS, asked_by, chat, until
 from tests.product import Server
+from tools.servers import find_command
 
 ANSWER = "The lighthouse of Skarvoy was built in 1871 by Ingrid Halvorsen. [1]"
 CHINESE_ANSWER = "青屿灯塔由林海生于一九零三年主持修建。 [1]"
@@ -41,8 +41,7 @@ def test_llama_index_completes_chats_and_streams(quoting: Server) -> None:
 
 def curl(*args: str) -> bytes:
     """What curl writes to its output."""
-    command = shutil.which("curl")
-    assert command, "curl is not on PATH"
+    command = find_command("curl") or pytest.skip("curl is not on this machine")
     done = subprocess.run([command, "-sS", "-m", "60", *args], capture_output=True, timeout=90)
     assert done.returncode == 0, done.stderr
     return done.stdout

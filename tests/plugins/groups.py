@@ -1,7 +1,7 @@
 """What of the tests goes together when `make test` shares them out to two processes.
 
-A file's tests share what they have set up, and so do all that load vLLM or drive the browser; those two take longest
-and come first.
+A file's tests share what they have set up, and so do all that load vLLM, drive the browser or ask the API; the first
+two take longest and come first.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ def group(test: str) -> str:
     file = test.partition("::")[0]
     if file.startswith("tests/real/") or (file.startswith("tests/contract/") and test.endswith("[vllm]")):
         return "vllm"
+    if file.startswith("tests/api/"):
+        return "api"
     return "browser" if file.startswith("tests/browser/") else file
 
 

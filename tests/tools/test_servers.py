@@ -12,7 +12,7 @@ def test_a_machine_with_all_of_it_installs_nothing(monkeypatch: pytest.MonkeyPat
 
 
 def test_debian_gets_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = {"openssl"}
+    there = {"openssl", "curl"}
     wanted: list[str] = []
     monkeypatch.setattr(servers, "find_command", lambda name: name if name in there else None)
     monkeypatch.setattr(servers, "debian_as_root", lambda: True)

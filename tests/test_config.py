@@ -308,7 +308,7 @@ def test_an_unknown_setting_far_from_all_lists_what_there_is(write: WriteFile) -
 
     error = problem()
 
-    assert error.message.startswith("COLOUR is no setting (there are ALLOW_PICKLE, API_KEYS, CHROMA_TOKEN, CHROMA_URL, DATA_DIR, ")
+    assert error.message.startswith("COLOUR is no setting (there are ALLOW_PICKLE, API_KEYS, CHROMA_TOKEN, ")
     assert "VLLM_TENSOR_PARALLEL_SIZE)" in error.message
 
 

@@ -81,7 +81,12 @@ def small_talk(language: Language) -> str:
 
 def is_refusal(text: str) -> bool:
     """Whether ``text`` is the refusal or the reply to small talk, in either language, and nothing else."""
-    return one_line(text) in (*_REFUSAL.values(), *_SMALL_TALK.values())
+    return one_line(text) in _REFUSAL.values() or answers_small_talk(text)
+
+
+def answers_small_talk(text: str) -> bool:
+    """Whether ``text`` is the reply to small talk: nothing was looked for."""
+    return one_line(text) in _SMALL_TALK.values()
 
 
 def instructions(language: Language, wishes: str = "") -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import EmbedderUnavailable
 from app.knowledge.sentence_models import EMBEDDING, Allowed, find_whole, load
+from app.knowledge.together import Together
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +50,7 @@ class Embedder:
         self._model: Any = None
         self._fingerprint: Fingerprint | None = None
         self._named: dict[str, str] = {}
+        self._questions = Together(self._encode_questions)
         self._lock = threading.Lock()
 
     @property
@@ -69,8 +71,12 @@ class Embedder:
 
     def embed_questions(self, texts: Sequence[str]) -> Vectors:
         """The same of questions, which some models want to be told from documents; of long ones their beginning."""
+        self._load()
+        return self._questions([self._beginning(text) for text in texts])
+
+    def _encode_questions(self, texts: Sequence[str]) -> Vectors:
         model = self._load()
-        return self._encode(model.encode_query, [self._beginning(text) for text in texts], _prompt(model, ("query",)))
+        return self._encode(model.encode_query, texts, _prompt(model, ("query",)))
 
     def _beginning(self, text: str) -> str:
         while len(text) > 1 and not self._fit([text], ("query",))[0]:

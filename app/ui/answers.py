@@ -7,6 +7,7 @@ from itertools import groupby
 import streamlit as st
 
 from app.conversation.history import REMOVED
+from app.conversation.prompts import answers_small_talk
 from app.schema import ANSWERED, Answer, Citation, Progress, RouteTry
 from app.ui import engine_jobs, sources
 from app.ui.i18n import t
@@ -65,7 +66,7 @@ def _footer(answer: Answer, question: str) -> str:
     parts = [who or t("answer.no_engine"), t("answer.seconds", seconds=f"{answer.timings.total_ms / 1000:.1f}")]
     if not answer.complete:
         parts.append(f"**{t('answer.incomplete')}**")
-    if answer.refused:
+    if answer.refused and not answers_small_talk(answer.answer):
         parts.append(f"**{t('answer.refused')}**")
     if answer.query and answer.query != question:
         parts.append(t("answer.searched", query=plain(answer.query)))

@@ -8,6 +8,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
+from app.conversation.prompts import small_talk
 from app.errors import IncompleteAnswer
 from app.schema import Answer, EngineStatus, Progress
 from app.ui import answers, live
@@ -163,6 +164,13 @@ def test_a_refusal_is_marked_and_has_no_sources(page: AppTest, service: StandIn)
     ask(page)
     assert "**not in your documents**" in told(page)
     assert "no engine was asked" in told(page)
+
+
+def test_a_greeting_is_not_called_missing_from_the_documents(page: AppTest, service: StandIn) -> None:
+    service.reply = Reply(pieces=(small_talk("en"),), citations=(), engine="", refused=True)
+    ask(page, "hello")
+    assert "Ask me something about your documents." in told(page)
+    assert "not in your documents" not in told(page)
 
 
 def test_an_empty_or_endless_question_is_refused_and_not_kept(page: AppTest, service: StandIn) -> None:

@@ -66,6 +66,6 @@ def _extract(name: str, data: bytes) -> ExtractedText:
     module, function = _READERS[PurePath(name).suffix.lower()].split(":")
     reader = getattr(import_module(f"app.readers.{module}"), function)
     extracted = cast(ExtractedText, reader(shown(name), data)) if data else ExtractedText("")
-    if not any(map(str.isalnum, extracted.text)):  # a lone full stop is nothing to ask about
+    if not extracted.text.strip():
         raise EmptyDocument(f"{shown(name)} holds no text.", "Check that this is the right file.")
     return extracted

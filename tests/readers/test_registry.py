@@ -162,10 +162,3 @@ def test_importing_the_readers_is_light() -> None:
     code = f"import sys, app.readers; sys.exit(' '.join(set({heavy}) & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("data", [b".", b"---\n\n***\n", "……。\n".encode()])
-def test_files_without_a_letter_or_a_digit_are_empty(data: bytes) -> None:
-    with pytest.raises(EmptyDocument):
-        read_bytes("dots.txt", data)
-    assert read_bytes("one.txt", b"7").text == "7"

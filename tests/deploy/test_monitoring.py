@@ -6,6 +6,10 @@ import re
 import pytest
 import yaml
 
+from app.admission import Admission
+from app.config import load_settings
+from app.engines.switch import EngineSwitch
+from app.metrics import Metrics, observe
 from tests.deploy.files import DEPLOY, compose, text
 
 # Every metric of the app: its kind and its labels.
@@ -153,3 +157,18 @@ def test_every_alert_says_what_it_means() -> None:
     assert len(set(names)) == len(names) == 5
     for rule in ALERTS:
         assert rule["for"] and rule["annotations"]["summary"], rule["alert"]
+
+
+def test_the_list_is_what_the_app_counts() -> None:
+    metrics, switch = Metrics(), EngineSwitch(load_settings(llm_engine="extractive"))
+    observe(metrics, Admission(1, 0), switch)
+    try:
+        families = {family.name: family.type for family in metrics.registry.collect()}
+    finally:
+        switch.close()
+    ours = {f"{name}_total" if kind == "counter" else name: kind for name, kind in families.items()}
+    assert {name: kind for name, kind in ours.items() if name.startswith("hotswap_")} == {
+        name: kind for name, (kind, _) in METRICS.items() if name.startswith("hotswap_")
+    }
+    page = text("docs/monitoring.md")
+    assert [name for name in METRICS if name.startswith("hotswap_") and f"`{name}`" not in page] == []

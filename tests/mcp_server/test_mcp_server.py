@@ -1,20 +1,18 @@
-"""What an assistant gets, by each of the ways to the documents: alone, beside a running server, and over HTTP."""
+"""What an assistant gets by itself, over HTTP from a running server, and over stdio beside that server."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from app import operations
 from app.config import load_settings
 from app.mcp_server.uris import uri_of
 from app.service import Service
 from tests.engines.routing.fault_server import FaultServer
-from tests.mcp_server.assistant import Assistant, assistant, over_http, over_stdio
+from tests.mcp_server.assistant import Assistant, assistant, over_stdio
 from tests.product import DOCUMENTS, server, write_documents
 
 LIGHTHOUSE = "Who built the lighthouse of Skarvoy?"
@@ -49,26 +47,36 @@ def slow() -> Iterator[FaultServer]:
         yield there
 
 
-@pytest.fixture(scope="module", params=["alone", "beside", "http"])
+@pytest.fixture(scope="module")
+def running(library: Path, slow: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """The data folder and the address of a server."""
+    data = tmp_path_factory.mktemp("running") / "state"
+    shutil.copytree(library, data)
+    with server(data, "--no-page", LLM_ENGINE="extractive", VLLM_BASE_URL=slow.url) as found:
+        yield data, found.url
+
+
+@pytest.fixture(scope="module", params=["alone", "http"])
 def there(
     request: pytest.FixtureRequest, library: Path, slow: FaultServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Assistant]:
-    data = tmp_path_factory.mktemp(request.param) / "state"
-    shutil.copytree(library, data)
-    engines = {"LLM_ENGINE": "extractive", "VLLM_BASE_URL": slow.url}
-    with ExitStack() as stack:
-        if request.param == "alone":
-            found = stack.enter_context(assistant(over_stdio(data, **engines), "legacy"))
-        elif request.param == "beside":
-            stack.enter_context(server(data, "--no-page", **engines))
-            found = stack.enter_context(assistant(over_stdio(data)))
-        else:
-            settings = load_settings(data_dir=data, llm_engine="extractive", vllm_base_url=slow.url)
-            service = Service.open(settings)
-            stack.callback(service.close)
-            url = stack.enter_context(over_http(lambda name, args: operations.run(service, name, args)))
-            found = stack.enter_context(assistant(url))
-        yield found
+    if request.param == "alone":
+        data = tmp_path_factory.mktemp("alone") / "state"
+        shutil.copytree(library, data)
+        way = over_stdio(data, LLM_ENGINE="extractive", VLLM_BASE_URL=slow.url)
+        with assistant(way, "legacy") as found:
+            yield found
+    else:
+        with assistant(f"{request.getfixturevalue('running')[1]}/mcp") as found:
+            yield found
+
+
+def test_over_stdio_it_goes_through_the_server_that_runs(running: tuple[Path, str]) -> None:
+    with assistant(over_stdio(running[0])) as beside:
+        passages = beside.data("search", question=LIGHTHOUSE)["passages"]
+        assert "Ingrid Halvorsen" in passages[0]["text"]
+        assert beside.data("ask", question=TOWER)["citations"][0]["doc"] == "zh/灯塔.md"
+        assert "There is no collection 'none'" in beside.problem("search", question="x", collection="none")
 
 
 def test_the_tools_say_what_they_are_for(there: Assistant) -> None:

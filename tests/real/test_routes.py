@@ -30,7 +30,7 @@ from tests.real.conftest import START_SECONDS
 
 QUESTION = "Who built the lighthouse? 谁修建了灯塔？"
 TOKENS = 120
-CUTS = range(1, 120, 8)
+CUTS = range(1, 120, 14)
 """Characters; the answer has more of them than tokens."""
 LONG = {"max_tokens": 1900}
 """An answer that is not over before the server is frozen or killed."""

@@ -33,7 +33,7 @@ def resources(running: Server) -> tuple[int, int]:
 @pytest.fixture
 def slow(written: Written) -> Iterator[Written]:
     """Its answers take a minute."""
-    read_all(written.server.url, AT_WORK, key=KEYS[0])  # whatever is made once is made
+    read_all(written.server.url, AT_WORK + IN_LINE, key=KEYS[0])  # whatever is made once is made
     written.upstream.asked.clear()
     written.upstream.gap = 1.0
     yield written
@@ -54,9 +54,9 @@ def hang_up(written: Written, rounds: int, at_once: int, **how: object) -> None:
 
     def back() -> bool:
         now = resources(written.server)
-        return now[0] <= threads + 4 and now[1] <= files + 4
+        return now[0] <= threads + 8 and now[1] <= files + 16  # a few threads of the pool, each with its files
 
-    until(back, 10)
+    until(back, 30)
     upstream.gap = 0.0
     (after,) = read_all(url, 1, key=KEYS[0])
     assert after.whole, "and the next one is answered"

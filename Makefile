@@ -33,7 +33,7 @@ setup-dev:
 
 test: setup-dev ## run every test but the long ones (PYTEST_ARGS="-k name")
 	@$(TOOLS)
-	@PYTHONHASHSEED=0 $(VENV_PYTHON) -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
+	@PYTHONHASHSEED=0 $(VENV_PYTHON) -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: setup-dev ## lint, check types and check that the packages fit together
 	@$(VENV_PYTHON) -m ruff check

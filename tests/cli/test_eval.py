@@ -76,6 +76,7 @@ def test_a_bad_line_is_named(corpus: Path, tmp_path: Path) -> None:
     assert "questions.jsonl, line 2: there is no document 'lighthouse.md'; there is 'en/lighthouse.md'." in done.err
 
 
+@pytest.mark.soak
 def test_it_goes_through_the_server_that_runs(corpus: Path, tmp_path: Path) -> None:
     data = tmp_path / "state"
     assert command(data, "ingest", str(corpus)).code == 0

@@ -159,6 +159,7 @@ def test_loading_again_changes_nothing(loaded: VllmEngine) -> None:
     assert children() == before
 
 
+@pytest.mark.soak
 def test_closed_while_answering_and_loaded_anew(loaded: VllmEngine) -> None:
     """Readers get an error within seconds, nothing stays; two first readers at once load it once."""
     chat = loaded.chat_model()

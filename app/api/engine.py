@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -14,8 +16,10 @@ from app.api import jobs
 from app.api.chat_request import Text
 from app.api.described import may_fail
 from app.engines.registry import AUTO, ORDER, check_name
+from app.errors import UsageError
 from app.service import Service, current
 
+_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*){0,2}(?::[\w.-]+)?(?:@[\w./-]+)?")
 router = APIRouter(prefix="/api/engine", tags=["engine"])
 
 
@@ -37,6 +41,7 @@ async def switch(asked: Switch) -> Response:
     """Switch in the background, while the old engine answers; the job tells how it goes."""
     if asked.engine != AUTO:
         check_name(asked.engine)
+    _check_is_a_name(asked.model or "")
     job = current().start_switch(asked.engine, asked.model or None)
     return JSONResponse({"job": jobs.as_dict(job)}, 202, {"Location": f"/api/engine/jobs/{job.id}"})
 
@@ -51,6 +56,15 @@ async def running() -> dict[str, Any]:
 async def job(number: str) -> Response:
     """How one goes."""
     return jobs.one(jobs.find(current().engine_jobs(), number))
+
+
+def _check_is_a_name(model: str) -> None:
+    """Raises UsageError for a folder of this machine: the settings choose those, not whoever asks from outside."""
+    if model and (not _NAME.fullmatch(model) or ".." in model or os.path.lexists(model)):
+        raise UsageError(
+            f"{model[:100]!r} is no name of a model.",
+            "Use org/name or name:tag; a folder is set in VLLM_MODEL_PATH or HF_MODEL_PATH.",
+        )
 
 
 def _state(service: Service) -> dict[str, Any]:

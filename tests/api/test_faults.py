@@ -367,3 +367,18 @@ def test_a_number_that_could_do_harm_is_not_repeated(quoting: Server, number: st
 def test_a_clients_own_number_is_taken_over(quoting: Server) -> None:
     response = httpx.get(f"{quoting.url}/v1/nothing", headers={"X-Request-Id": "mine-1.2_3"})
     assert error_of(response)["request_id"] == "mine-1.2_3"
+
+
+@pytest.mark.parametrize(
+    "model", ["/etc", "../secrets", "~/models", "data/samples", "C:\\models", "a/../b", "x\0y", "data"]
+)
+def test_no_folder_of_this_machine_is_loaded_because_somebody_asks(quoting: Server, model: str) -> None:
+    response = post(quoting, "/api/engine", json.dumps({"engine": "hf", "model": model}).encode())
+    assert response.status_code == 400, response.text
+    assert "is no name of a model" in error_of(response)["message"]
+
+
+@pytest.mark.parametrize("model", ["qwen3:8b", "Qwen/Qwen3-8B", "hf.co/org/name:Q4_K_M", "org/name@main"])
+def test_a_models_name_is_taken(quoting: Server, model: str) -> None:
+    response = post(quoting, "/api/engine", json.dumps({"engine": "extractive", "model": model}).encode())
+    assert response.status_code == 202, response.text

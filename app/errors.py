@@ -5,6 +5,7 @@
     ├── UsageError                  a command or a request was put together wrongly
     ├── QuestionError               the question is empty or far too long
     ├── EvaluationError             questions, or a setting to compare, that nothing can be measured with
+    ├── BenchmarkError              a load, prompts or engines that nothing can be measured with
     ├── DataFolderError             DATA_DIR cannot be used (read-only, no space, newer format)
     │   └── DataFolderBusy          another process owns DATA_DIR
     ├── PortInUse                   the server's port is taken
@@ -106,6 +107,10 @@ class QuestionError(HotswapError):
 
 class EvaluationError(HotswapError):
     """Questions, or a setting to compare, that nothing can be measured with."""
+
+
+class BenchmarkError(HotswapError):
+    """A load, prompts or engines that nothing can be measured with."""
 
 
 class DataFolderError(HotswapError):

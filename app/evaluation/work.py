@@ -18,10 +18,10 @@ from app.evaluation.making import cloze
 from app.evaluation.measuring import border, measure
 from app.evaluation.questions import Question, check, parse
 from app.evaluation.report import Run, summed_up
-from app.evaluation.runs import now
 from app.evaluation.sentences import sample
 from app.evaluation.variants import Variant, shown, variant
 from app.evaluation.writing import write
+from app.runs import now
 from app.schema import OnProgress
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import EvaluationError
-from app.evaluation.runs import KEPT, Runs, now
+from app.evaluation.runs import KEPT, Runs
+from app.runs import now
 from tests.evaluation.parts import record, run
 
 

@@ -7,8 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.errors import EvaluationError
-from app.evaluation.runs import now
 from app.evaluation.work import Evaluated
+from app.runs import now
 from app.schema import EngineStatus
 from tests.evaluation.parts import record, run
 from tests.ui.stand_in import StandIn, opened

@@ -143,7 +143,7 @@ class ComparisonReport:
             base = of.get((baseline, cell.readers, cell.turns))
             if cell.label == baseline or base is None:
                 continue
-            ratio = Spread.of(_ratios(cell.tokens_per_second, base.tokens_per_second))
+            ratio = Spread.of(ratios(cell.tokens_per_second, base.tokens_per_second))
             if ratio is not None:
                 found.append(SpeedUp(cell.label, cell.readers, cell.turns, ratio))
         return found
@@ -174,5 +174,6 @@ class ComparisonReport:
         )  # fmt: skip
 
 
-def _ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    """How many times ``theirs`` each of ``ours`` is, repeat by repeat."""
     return [one / other for one, other in zip(ours, theirs, strict=False) if other > 0]

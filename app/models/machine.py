@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.errors import EngineUnavailable
+from app.models.control_groups import around
 
 _QUERY = ("nvidia-smi", "--query-gpu=index,uuid,memory.free,memory.total,name", "--format=csv,noheader,nounits")
 _PATIENCE = 1.0  # seconds
@@ -82,24 +83,12 @@ def _linux(table: Path = Path("/proc/meminfo")) -> tuple[int, int]:
 def _containers(
     groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
 ) -> Iterator[tuple[int, int]]:
-    """Limit and use, in bytes, of each control group around this process; Linux alone has such."""
-    try:
-        lines = groups.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, kinds, path = line.split(":", 2)
-        if kinds == "memory":  # cgroup v1
-            top, names = root / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
-        elif not kinds:
-            top, names = root, ("memory.max", "memory.current", "")
+    """Limit and use, in bytes, of each control group around this process."""
+    for group in around("memory", groups, root):
+        if group.old:
+            yield from _limit(group.folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
         else:
-            continue
-        inner = top / path.strip("/")
-        for folder in (inner, *inner.parents):
-            yield from _limit(folder, *names)
-            if folder == top:
-                break
+            yield from _limit(group.folder, "memory.max", "memory.current", "")
 
 
 def _limit(folder: Path, limit: str, used: str, prefix: str) -> Iterator[tuple[int, int]]:

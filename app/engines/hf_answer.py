@@ -28,7 +28,7 @@ class Answer:
         self.feed: Feed[Piece] = Feed(self._end)
         self.ended = False
         self._prompt = len(prompt)
-        self._ends = vocabulary.ends
+        self._ends = frozenset[int]() if sampling.ignore_eos else vocabulary.ends
         self._text = Detokenizer(vocabulary.decode)
         self._stops = StopStrings(sampling.stop)
 
@@ -40,25 +40,26 @@ class Answer:
     def take(self, token: int) -> None:
         """The next token."""
         self.ids.append(token)
+        told = (token,) if self.sampling.return_token_ids else ()
         if token in self._ends:
-            self._last(self._stops.rest(), "stop")
+            self._last(self._stops.rest(), "stop", told)
             return
         text = self._stops.add(self._text.add(token))
         if self._stops.met:
-            self._last(text, "stop")
+            self._last(text, "stop", told)
         elif not self.left:
-            self._last(text + self._stops.rest(), "length")
-        elif text:
-            self.feed.put(Piece(text))
+            self._last(text + self._stops.rest(), "length", told)
+        elif text or told:
+            self.feed.put(Piece(text, ids=told))
 
     def fail(self, error: Exception) -> None:
         """It ends here, and its reader gets ``error``."""
         self._end()
         self.feed.end(error)
 
-    def _last(self, text: str, reason: str) -> None:
+    def _last(self, text: str, reason: str, told: tuple[int, ...]) -> None:
         self._end()
-        self.feed.put(Piece(text, reason, self._prompt, len(self.ids) - self._prompt))
+        self.feed.put(Piece(text, reason, self._prompt, len(self.ids) - self._prompt, told))
         self.feed.end()
 
     def _end(self) -> None:

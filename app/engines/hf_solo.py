@@ -12,6 +12,9 @@ from app.engines.hf_answer import Answer
 from app.engines.hf_sampling import Sampler
 from app.errors import EngineError
 
+_NO_TOKEN = [-1]
+"""An end mark that never comes; where there is none, ``generate`` takes the model's."""
+
 
 class Solo:
     """``draft`` is a smaller model whose guesses the model confirms several at a time (assisted decoding)."""
@@ -60,9 +63,10 @@ class Solo:
             answer.fail(error)
 
     def _config(self, answer: Answer) -> GenerationConfig:
+        ends = _NO_TOKEN if answer.sampling.ignore_eos else self._ends
         return GenerationConfig(  # type: ignore[no-untyped-call]
             max_new_tokens=answer.left,
-            eos_token_id=self._ends or None,
+            eos_token_id=ends or None,
             pad_token_id=self._ends[0] if self._ends else 0,
             **self._sampler.options(answer.sampling),
         )

@@ -18,22 +18,32 @@ from app.errors import EngineError, EngineTimeout, EngineUnavailable, Incomplete
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to write one answer. ``temperature`` 0 takes the likeliest token; ``stop`` strings end it unsaid."""
+    """How to write one answer. ``temperature`` 0 takes the likeliest token; ``stop`` strings end it unsaid.
+
+    ``ignore_eos``: it goes on past its end mark, up to ``max_tokens``. ``return_token_ids``: each piece tells its
+    tokens, and those that are no text (yet) are pieces too. Both are for measurements, and named as in vLLM.
+    """
 
     temperature: float
     top_p: float
     max_tokens: int
     stop: tuple[str, ...] = ()
+    ignore_eos: bool = False
+    return_token_ids: bool = False
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some text of an answer. The last one carries ``finish_reason`` (``stop`` or ``length``) and the token counts."""
+    """Some text of an answer. The last one carries ``finish_reason`` (``stop`` or ``length``) and the token counts.
+
+    ``ids`` are the tokens that came with it, where they were asked for; of half a character there is no text.
+    """
 
     text: str
     finish_reason: str | None = None
     input_tokens: int = 0
     output_tokens: int = 0
+    ids: tuple[int, ...] = ()
 
 
 Turns = list[dict[str, str]]
@@ -43,7 +53,11 @@ Begin = Callable[[Turns, Sampling], Feed[Piece]]
 
 
 class LocalChatModel(StreamingChatModel):
-    """A chat model over ``begin``; ``patience`` is the time for the first token and between two, in seconds."""
+    """A chat model over ``begin``; ``patience`` is the time for the first token and between two, in seconds.
+
+    Keywords of a call are the fields of :class:`Sampling`; with ``return_token_ids`` a chunk has them in its
+    ``response_metadata["token_ids"]``.
+    """
 
     model_name: str
     begin: Begin
@@ -119,6 +133,8 @@ class LocalChatModel(StreamingChatModel):
             top_p=float(kwargs.get("top_p", self.top_p)),
             max_tokens=int(kwargs.get("max_tokens", self.max_tokens)),
             stop=tuple(stop or ()),
+            ignore_eos=bool(kwargs.get("ignore_eos", False)),
+            return_token_ids=bool(kwargs.get("return_token_ids", False)),
         )
 
 
@@ -136,12 +152,13 @@ class _Reply:
         if piece is None:
             raise self.fault(EngineUnavailable("it ended without its end mark."))
         self._begun = True
+        told: dict[str, Any] = {"token_ids": list(piece.ids)} if piece.ids else {}
         if piece.finish_reason is None:
-            return ChatGenerationChunk(message=AIMessageChunk(content=piece.text))
+            return ChatGenerationChunk(message=AIMessageChunk(content=piece.text, response_metadata=told))
         self.whole = True
         message = AIMessageChunk(
             content=piece.text,
-            response_metadata={"finish_reason": piece.finish_reason, "model_name": self._name},
+            response_metadata={**told, "finish_reason": piece.finish_reason, "model_name": self._name},
             usage_metadata={
                 "input_tokens": piece.input_tokens,
                 "output_tokens": piece.output_tokens,

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 _OPTIONS = {"temperature": "temperature", "top_p": "top_p", "max_tokens": "num_predict"}
 """What a call may wish for, in the words of all engines, and how Ollama calls it."""
+_LACKING = ("ignore_eos", "return_token_ids")
+"""What other engines can, and Ollama has no word for."""
 
 
 class OllamaChatModel(ChatOllama):
@@ -73,7 +75,8 @@ class OllamaChatModel(ChatOllama):
 
     def _body(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
         wished = {_OPTIONS[name]: kwargs.pop(name) for name in _OPTIONS.keys() & kwargs.keys()}
-        params = {**self._chat_params(messages, stop, **kwargs), "stream": True}
+        rest = {name: value for name, value in kwargs.items() if name not in _LACKING}
+        params = {**self._chat_params(messages, stop, **rest), "stream": True}
         params["options"] = {**params["options"], **wished}
         # Without these an overlong prompt loses its beginning in silence, and an overlong answer its prompt.
         params |= {"truncate": False, "shift": False}

@@ -78,17 +78,19 @@ class VllmRuntime:
                 top_p=sampling.top_p,
                 max_tokens=self._prompts.room(ids, sampling.max_tokens),
                 stop=list(sampling.stop),
+                ignore_eos=sampling.ignore_eos,
                 output_kind=RequestOutputKind.DELTA,
             )
             async for output in self._llm.generate(tokens_input(ids), params, uuid.uuid4().hex):
                 new = output.outputs[0]
                 written += len(new.token_ids)
+                told = tuple(new.token_ids) if sampling.return_token_ids else ()
                 if new.finish_reason in ("stop", "length"):
-                    feed.put(Piece(new.text, new.finish_reason, len(ids), written))
+                    feed.put(Piece(new.text, new.finish_reason, len(ids), written, told))
                 elif new.finish_reason is not None:
                     raise EngineUnavailable(f"{self.name} stopped the answer ({new.finish_reason}).", "Ask again.")
-                elif new.text:  # a character of several tokens comes with its last
-                    feed.put(Piece(new.text))
+                elif new.text or told:  # a character of several tokens comes with its last
+                    feed.put(Piece(new.text, ids=told))
             feed.end()
         except EngineDeadError:
             engine_loop().run_in_executor(None, lambda: feed.end(self.over))  # its last words may take a moment

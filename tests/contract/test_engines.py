@@ -16,10 +16,12 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage
 
-from app.config import load_settings
+from app.config import Settings, load_settings
 from app.engines import retry
 from app.engines.base import Engine
+from app.engines.live_chat import LiveChatModel
 from app.engines.registry import ORDER, create
+from app.engines.switch import EngineSwitch
 from app.errors import ContextTooLong, EngineError, ModelDamaged
 from app.schema import Progress
 from tests.engines import tiny_model
@@ -65,8 +67,11 @@ class Served(Backend):
         self.asked = asked
         self._setting = setting
 
+    def settings(self, url: str) -> Settings:
+        return load_settings(llm_engine=self.name, **{self._setting: url})
+
     def engine(self, url: str) -> Engine:
-        return create(self.name, load_settings(**{self._setting: url}))
+        return create(self.name, self.settings(url))
 
     @contextmanager
     def ready(self) -> Iterator[Engine]:
@@ -392,6 +397,47 @@ def test_an_answer_counts_its_tokens_and_says_when_it_is_cut_off(backend: InProc
     assert short.usage_metadata["input_tokens"] == whole.usage_metadata["input_tokens"] > 10
     assert short.response_metadata["finish_reason"] == "length"
     assert whole.text.startswith(short.text)
+
+
+@every_engine
+def test_an_answer_of_a_fixed_length_goes_on_past_its_end_mark_where_the_engine_can(backend: Backend) -> None:
+    with backend.ready() as engine:
+        chat = engine.chat_model()
+        message = chat.invoke(PROMPT, ignore_eos=True, max_tokens=64)
+        as_ever = chat.invoke(PROMPT, max_tokens=64)
+    assert message.text.startswith(as_ever.text)
+    assert as_ever.response_metadata["finish_reason"] == "stop"
+    if backend in IN_PROCESS:
+        assert message.response_metadata["finish_reason"] == "length"
+        assert message.usage_metadata["output_tokens"] == 64  # type: ignore[attr-defined]
+
+
+@served_engines
+def test_a_server_that_has_fixed_lengths_is_told_of_them_and_no_other(backend: Served) -> None:
+    async def asynchronous(chat: BaseChatModel) -> None:
+        _ = [chunk async for chunk in chat.astream(PROMPT, ignore_eos=True, return_token_ids=True)]
+
+    with backend.server() as there:
+        own = backend.engine(there.url)
+        live = LiveChatModel(switch=EngineSwitch(backend.settings(there.url)))
+        for chat in (own.chat_model(), live):
+            assert list(chat.stream(PROMPT, ignore_eos=True, return_token_ids=True))
+            asyncio.run(asynchronous(chat))
+        bodies = [request.body for request in there.asked(backend.asked)]
+        live.switch.close()
+    assert [body.get("ignore_eos") for body in bodies] == [True if backend.name == "vllm_openai" else None] * 4
+    assert backend.name == "vllm_openai" or not any("return_token_ids" in body for body in bodies)
+
+
+@in_process_engines
+def test_each_token_is_told_as_it_comes_where_that_is_asked(backend: InProcess) -> None:
+    with backend.ready() as engine:
+        chunks = list(engine.chat_model().stream(PROMPT, ignore_eos=True, max_tokens=40, return_token_ids=True))
+        without = list(engine.chat_model().stream(PROMPT, ignore_eos=True, max_tokens=40))
+    told = [chunk.response_metadata["token_ids"] for chunk in chunks]
+    assert all(told) and len([token for ids in told for token in ids]) == 40
+    assert "".join(chunk.text for chunk in chunks) == "".join(chunk.text for chunk in without)
+    assert not any("token_ids" in chunk.response_metadata for chunk in without)
 
 
 @in_process_engines

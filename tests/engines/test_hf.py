@@ -350,6 +350,41 @@ def test_a_draft_changes_nothing_about_a_greedy_answer(
     assert chat.invoke("And you?", max_tokens=2, temperature=0.8).response_metadata["finish_reason"] == "length"
 
 
+def test_a_fixed_length_is_kept_by_every_way_of_writing(
+    speaker: Path, tmp_path: Path, engine_of: Callable[..., HfEngine]
+) -> None:
+    """Past its end the model says something else; the same with a draft."""
+    told = {}
+    for name, engine in {
+        "batch": engine_of(speaker),
+        "draft": engine_of(speaker, hf_draft_model_path=str(speaker)),
+        "mamba": engine_of(mamba(tmp_path / "mamba")),
+    }.items():
+        reply = engine.chat_model().invoke("When was it built?", max_tokens=60, ignore_eos=True)
+        assert reply.usage_metadata is not None
+        assert (reply.usage_metadata["output_tokens"], reply.response_metadata["finish_reason"]) == (60, "length")
+        told[name] = reply.text
+
+    assert told["batch"].startswith(SAYS)
+    assert told["draft"] == told["batch"]
+
+
+def test_the_tokens_of_half_a_character_are_told_without_text(
+    tmp_path: Path, engine_of: Callable[..., HfEngine]
+) -> None:
+    make(tmp_path / "zh", says=CHINESE)
+    chat = engine_of(tmp_path / "zh").chat_model()
+    chunks = list(chat.stream("灯塔由谁修建？", return_token_ids=True))
+    whole = chat.invoke("灯塔由谁修建？", return_token_ids=True)
+
+    assert [len(chunk.response_metadata["token_ids"]) for chunk in chunks] == [1] * len(chunks)
+    assert not all(chunk.text for chunk in chunks)
+    assert "".join(chunk.text for chunk in chunks) == whole.text == CHINESE
+    assert whole.response_metadata["token_ids"] == [
+        token for chunk in chunks for token in chunk.response_metadata["token_ids"]
+    ]
+
+
 def test_a_draft_of_another_family_is_refused_in_one_line(
     folder: Path, tmp_path: Path, engine_of: Callable[..., HfEngine]
 ) -> None:

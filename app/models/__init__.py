@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from app.models.facts import ModelFacts, inspect
 from app.models.fetching import Fetched, FetchRequest, fetch
+from app.models.fingerprint import fingerprint
 from app.models.kinds import SETTINGS, Kind, check, kind_of
 from app.models.local import find
 from app.models.machine import Memory, free_memory
@@ -26,6 +27,7 @@ __all__ = [
     "estimate",
     "fetch",
     "find",
+    "fingerprint",
     "fit",
     "free_memory",
     "inspect",

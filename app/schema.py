@@ -6,7 +6,7 @@ Times are milliseconds unless a name says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -126,11 +126,12 @@ class Citation:
 
 @dataclass(frozen=True)
 class Timings:
-    """Milliseconds: retrieval alone, until the first character of the answer, and in all."""
+    """Milliseconds: retrieval alone, until the first character of the answer, in all, and of that in line."""
 
     retrieval_ms: float = 0.0
     ttft_ms: float | None = None
     total_ms: float = 0.0
+    waiting_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -295,6 +296,3 @@ class RouteStatus:
     def as_dict(self) -> dict[str, Any]:
         """The keys that programs rely on."""
         return asdict(self)
-
-
-JSON = Mapping[str, Any]

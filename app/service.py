@@ -29,6 +29,7 @@ from app.model_jobs import ModelJobs
 from app.owner import Ownership
 from app.schema import DocumentInfo, EngineStatus, IngestReport, OnProgress, SearchResult
 from app.uploads import Uploads
+from app.votes import Votes
 
 if TYPE_CHECKING:
     from app.conversation.request import Wishes
@@ -50,6 +51,7 @@ class Service:
         self.ownership = ownership
         self.knowledge = open_knowledge(settings)
         self.history = History(settings.data_dir / "history.sqlite3")
+        self.votes = Votes(settings.data_dir / "votes.sqlite3")
         self.switch = EngineSwitch(settings)
         self.models = ModelJobs(settings, self.switch)
         self.evaluations = EvaluationJobs(settings, self.knowledge, self.switch)
@@ -89,7 +91,7 @@ class Service:
         """Let the answers in flight end, stop the other work, let the engines and files go, give up the folder."""
         self.answering.close(PATIENCE)
         work = (self._jobs, self._switches, self._pulls, self.models, self.evaluations)
-        for part in (*work, self.switch, self.history, self.knowledge):
+        for part in (*work, self.switch, self.history, self.votes, self.knowledge):
             part.close()
         self.ownership.release()
 

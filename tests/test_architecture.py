@@ -17,8 +17,8 @@ from app.config import ROOT
 
 FLOORS = (
     (
-        "app", "errors", "schema", "sizes", "small_talk", "text", "config", "config_engines", "config_errors",
-        "config_file", "config_llm", "config_print", "config_vllm", "config_vllm_profiles", "config_write", "imports",
+        "app", "database", "errors", "schema", "sizes", "small_talk", "text", "config", "config_engines",
+        "config_errors", "config_file", "config_llm", "config_print", "config_vllm", "config_vllm_profiles", "config_write", "imports",
         "offline",
     ),
     ("engines", "models", "readers", "knowledge"),

@@ -1,7 +1,6 @@
 """Conversations on disk, in one SQLite file. What is removed from it is gone from the disk as well.
 
-Answers are kept without the documents' words: quotations and cited texts are pointers (document, version,
-offsets) that are read back through the documents, so that a removed document is gone from old answers too.
+Answers are kept without the documents' words: see :mod:`app.conversation.keeping`.
 """
 
 from __future__ import annotations
@@ -9,28 +8,19 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from app.conversation.quotes import Quote, take_out
-from app.errors import DataFolderError, UsageError, one_line
-from app.schema import Answer, Citation, Message, RouteTry, Timings
-from app.text import Language, language
+from app.conversation.duel import Duel, Problem, Side, Vote
+from app.conversation.keeping import ReadQuote, pack, unpack
+from app.database import Database
+from app.errors import UsageError, one_line
+from app.schema import Answer, Message
 
-ReadQuote = Callable[[int, str, int, int], str | None]
-"""``quote(document_id, sha256, start, end)``: those words of that version; None when it has been removed."""
-
-REMOVED: dict[Language, str] = {"en": "source removed", "zh": "来源已删除"}
-_IN_TEXT: dict[Language, str] = {"en": "[source removed]", "zh": "「来源已删除」"}
-
-_VERSION = 1
-_SCHEMA = """
+_TABLES = """
 CREATE TABLE conversations (
     id TEXT PRIMARY KEY, title TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL);
 CREATE TABLE messages (
@@ -39,6 +29,7 @@ CREATE TABLE messages (
     role TEXT NOT NULL, content TEXT NOT NULL, answer TEXT, created_at TEXT NOT NULL);
 CREATE INDEX messages_of ON messages (conversation_id, id);
 """
+_DUELS = "ALTER TABLE messages ADD COLUMN duel TEXT;"
 _TITLE = 80
 
 
@@ -54,12 +45,18 @@ class Conversation:
 
 @dataclass(frozen=True)
 class SavedMessage:
-    """A message as it was said; ``answer`` is set for the assistant's, its quotations read back."""
+    """A message as it was said; ``answer`` is set for the assistant's, its quotations read back.
+
+    ``duel`` is set where two engines answered; ``answer`` and ``content`` are then those that the conversation goes on
+    with.
+    """
 
     role: str
     content: str
     created_at: str
     answer: Answer | None = None
+    duel: Duel | None = None
+    id: int = 0
 
     def turn(self) -> Message:
         """The message as the history of a new question wants it."""
@@ -79,92 +76,66 @@ class History:
             DataFolderError: it is no history, or one of a newer version.
         """
         self.path = path
-        self._lock = threading.RLock()
-        with self._errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-        try:
-            with self._errors():
-                self._prepare()
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _prepare(self) -> None:
-        for pragma in (
-            "journal_mode = WAL",
-            "secure_delete = ON",
-            "foreign_keys = ON",
-            "synchronous = NORMAL",
-        ):
-            self._db.execute(f"PRAGMA {pragma}")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
-            raise DataFolderError(
-                f"{self.path.name} was written by a newer version of Hotswap.",
-                "Use that version, or move the file away.",
-            )
-        if version == 0:
-            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        self._file = Database(path, "The history", (_TABLES, _DUELS))
 
     def close(self) -> None:
         """Closes the file; nothing can be read or written afterwards. May be called more than once."""
-        with self._lock:
-            self._db.close()
+        self._file.close()
 
     def create(self, title: str = "") -> str:
         """A new conversation's id, which nobody can guess. Its first question becomes a missing title."""
         identifier = secrets.token_urlsafe(16)
         now = _now()
-        with self._writing() as db:
+        with self._file.writing() as db:
             db.execute("INSERT INTO conversations VALUES (?, ?, ?, ?)", (identifier, _title(title), now, now))
         return identifier
 
     def list(self) -> tuple[Conversation, ...]:
         """All conversations, the one used last first."""
         query = "SELECT id, title, created_at, updated_at FROM conversations ORDER BY updated_at DESC, rowid DESC"
-        with self._reading() as db:
+        with self._file.reading() as db:
             return tuple(Conversation(*row) for row in db.execute(query))
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Raises UsageError when there is no such conversation."""
-        with self._writing() as db:
+        with self._file.writing() as db:
             changed = db.execute("UPDATE conversations SET title = ? WHERE id = ?", (_title(title), conversation_id))
             _require(changed.rowcount > 0, conversation_id)
 
     def delete(self, conversation_id: str) -> None:
         """Removes a conversation for good: its bytes are overwritten. An unknown one is none to remove."""
-        with self._writing() as db:
+        with self._file.writing() as db:
             db.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
-        with self._reading() as db:
-            # secure_delete misses what moved between pages, and the log still holds pages as they were.
-            db.execute("VACUUM")
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._file.give_back()
 
     def append(self, conversation_id: str, question: str | Message) -> None:
         """Adds what the user said. Raises UsageError when there is no such conversation."""
         text = question.content if isinstance(question, Message) else question
-        with self._writing() as db:
+        with self._file.writing() as db:
             self._touch(db, conversation_id, text)
             self._insert(db, conversation_id, "user", text, None)
 
     def append_answer(self, conversation_id: str, answer: Answer) -> None:
         """Adds an answer, without its quotations. Raises UsageError when there is no such conversation."""
-        pieces = [
-            piece if isinstance(piece, str) else [piece.citation, piece.start, piece.end]
-            for piece in take_out(answer.answer, answer.citations)
-        ]
-        kept = {
-            **{key: getattr(answer, key) for key in ("engine", "model", "complete", "refused", "query")},
-            "timings": asdict(answer.timings),
-            "routes": [asdict(route) for route in answer.routes],
-            # A heading is the document's text as well.
-            "citations": [asdict(citation) | {"text": "", "heading": ""} for citation in answer.citations],
-            "language": language(answer.answer),
-        }
-        with self._writing() as db:
+        pieces, kept = pack(answer)
+        with self._file.writing() as db:
             self._touch(db, conversation_id, "")
             self._insert(db, conversation_id, "assistant", json.dumps(pieces), json.dumps(kept))
+
+    def append_duel(self, conversation_id: str, duel: Duel) -> None:
+        """Adds two answers to one question, as :meth:`append_answer` adds one."""
+        kept = json.dumps({"blind": duel.blind, "vote": duel.vote, "sides": [_packed(side) for side in duel.sides]})
+        with self._file.writing() as db:
+            self._touch(db, conversation_id, "")
+            self._insert(db, conversation_id, "assistant", "", None, kept)
+
+    def vote(self, message_id: int, vote: Vote) -> bool:
+        """Keeps which answer of a duel is better; whether it was the first vote on it, for only that one counts."""
+        sql = (
+            "UPDATE messages SET duel = json_set(duel, '$.vote', ?) WHERE id = ? AND json_extract(duel, '$.vote') = ''"
+        )
+        with self._file.writing() as db:
+            return db.execute(sql, (vote, message_id)).rowcount > 0
 
     def messages(self, conversation_id: str, quote: ReadQuote) -> tuple[SavedMessage, ...]:
         """What was said, oldest first, the quotations read back through ``quote``.
@@ -174,18 +145,13 @@ class History:
         Raises:
             UsageError: there is no such conversation.
         """
-        query = "SELECT role, content, answer, created_at FROM messages WHERE conversation_id = ? ORDER BY id"
-        with self._reading() as db:
+        query = "SELECT role, content, answer, created_at, duel, id FROM messages WHERE conversation_id = ? ORDER BY id"
+        with self._file.reading() as db:
             known = db.execute("SELECT 1 FROM conversations WHERE id = ?", (conversation_id,)).fetchone()
             _require(known is not None, conversation_id)
             rows = db.execute(query, (conversation_id,)).fetchall()
         read = lru_cache(maxsize=None)(quote)  # many answers quote the same words
-        return tuple(
-            SavedMessage(role, content, at)
-            if kept is None
-            else _restore(json.loads(content), json.loads(kept), at, read)
-            for role, content, kept, at in rows
-        )
+        return tuple(_restored(row, read) for row in rows)
 
     def _touch(self, db: sqlite3.Connection, conversation_id: str, first_words: str) -> None:
         changed = db.execute(
@@ -195,63 +161,43 @@ class History:
         _require(changed.rowcount > 0, conversation_id)
 
     @staticmethod
-    def _insert(db: sqlite3.Connection, conversation_id: str, role: str, content: str, answer: str | None) -> None:
+    def _insert(
+        db: sqlite3.Connection,
+        conversation_id: str,
+        role: str,
+        content: str,
+        answer: str | None,
+        duel: str | None = None,
+    ) -> None:
         db.execute(
-            "INSERT INTO messages (conversation_id, role, content, answer, created_at) VALUES (?, ?, ?, ?, ?)",
-            (conversation_id, role, _writable(content), answer, _now()),
+            "INSERT INTO messages (conversation_id, role, content, answer, created_at, duel) VALUES (?, ?, ?, ?, ?, ?)",
+            (conversation_id, role, _writable(content), answer, _now(), duel),
         )
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._errors():
-            yield self._db
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise DataFolderError(
-                f"The history {self.path.name} cannot be used: {error}.",
-                "See that DATA_DIR is writable and its disk has room; a damaged file can be moved away.",
-            ) from error
+def _packed(side: Side) -> dict[str, Any]:
+    pieces, kept = pack(side.answer)
+    problem = asdict(side.problem) if side.problem else None
+    return {"engine": side.engine, "pieces": pieces, "answer": kept, "problem": problem}
 
 
-def _restore(pieces: list[Any], kept: dict[str, Any], at: str, quote: ReadQuote) -> SavedMessage:
-    lang: Language = "zh" if kept.pop("language") == "zh" else "en"
-    stored = [Citation(**fields) for fields in kept.pop("citations")]
+def _unpacked(side: dict[str, Any], read: ReadQuote) -> Side:
+    problem = Problem(**side["problem"]) if side["problem"] else None
+    return Side(side["engine"], unpack(side["pieces"], side["answer"], read), problem)
 
-    def words(citation: Citation, start: int, end: int) -> str | None:
-        return quote(citation.document_id, citation.sha256, start, end)
 
-    def said(piece: Any) -> str:
-        if isinstance(piece, str):
-            return piece
-        source = Quote(*piece)
-        text = words(stored[source.citation], source.start, source.end)
-        return _IN_TEXT[lang] if text is None else one_line(text)
-
-    def cited(citation: Citation) -> Citation:
-        text = words(citation, citation.start, citation.end)
-        return replace(citation, text=REMOVED[lang], supported=None) if text is None else replace(citation, text=text)
-
-    content = "".join(map(said, pieces))
-    timings = Timings(**kept.pop("timings"))
-    routes = tuple(RouteTry(**route) for route in kept.pop("routes", ()))  # answers of earlier versions have none
-    answer = Answer(answer=content, citations=tuple(map(cited, stored)), timings=timings, routes=routes, **kept)
-    return SavedMessage("assistant", content, at, answer)
+def _restored(row: tuple[Any, ...], read: ReadQuote) -> SavedMessage:
+    role, content, kept, at, duel, number = row
+    if duel is not None:
+        stored = json.loads(duel)
+        one, other = (_unpacked(side, read) for side in stored["sides"])
+        restored = Duel((one, other), stored["blind"], stored["vote"])
+        answer = restored.chosen.answer
+        return SavedMessage(role, answer.answer, at, answer, restored, number)
+    if kept is not None:
+        answer = unpack(json.loads(content), json.loads(kept), read)
+        return SavedMessage(role, answer.answer, at, answer, id=number)
+    return SavedMessage(role, content, at, id=number)
 
 
 def _require(known: bool, conversation_id: str) -> None:

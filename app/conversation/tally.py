@@ -57,7 +57,7 @@ class Tally:
 
     def timings(self, refused: bool) -> Timings:
         """As they are now."""
-        return Timings(self._retrieval_ms, None if refused else self._ttft_ms, self._since_begin())
+        return Timings(self._retrieval_ms, None if refused else self._ttft_ms, self._since_begin(), self._turned)
 
     def new_writer(self) -> None:
         """Another engine writes from here on."""

@@ -6,7 +6,7 @@ from itertools import groupby
 
 import streamlit as st
 
-from app.conversation.history import REMOVED
+from app.conversation.keeping import REMOVED
 from app.conversation.prompts import answers_small_talk
 from app.schema import ANSWERED, Answer, Citation, Progress, RouteTry
 from app.ui import engine_jobs, sources

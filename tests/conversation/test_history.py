@@ -9,6 +9,7 @@ from time import perf_counter
 import pytest
 
 from app.conversation.citations import cite
+from app.conversation.duel import Duel, Problem, Side, Vote
 from app.conversation.history import History
 from app.errors import DataFolderError, UsageError
 from app.schema import Answer, Message, Timings
@@ -17,6 +18,25 @@ from tests.conversation.parts import passage
 SECRET = "The vault opens with the number 4711."
 SOURCE = passage(f"Introduction.\n{SECRET} More text.", start=20)
 TEXT = "x" * 20 + SOURCE.text
+FIRST_VERSION = """
+CREATE TABLE conversations (
+    id TEXT PRIMARY KEY, title TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL);
+INSERT INTO conversations VALUES (
+    'old', 'Vault', '2026-01-02T03:04:05.000000+00:00', '2026-01-02T03:04:06.000000+00:00');
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY,
+    conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    role TEXT NOT NULL, content TEXT NOT NULL, answer TEXT, created_at TEXT NOT NULL);
+INSERT INTO messages VALUES (1, 'old', 'user', 'How?', NULL, '2026-01-02T03:04:05.000000+00:00');
+INSERT INTO messages VALUES (2, 'old', 'assistant', '[[0, 34, 71], " [1]"]',
+    '{"engine": "extractive", "model": "m", "complete": true, "refused": false, "query": "How?", "timings":
+    {"retrieval_ms": 1.5, "ttft_ms": 2.5, "total_ms": 3.5}, "citations": [{"n": 1, "doc": "a.md", "page": null,
+    "start": 34, "end": 71, "text": "", "supported": true, "heading": "", "document_id": 1, "sha256": "aa"}],
+    "language": "en"}', '2026-01-02T03:04:06.000000+00:00');
+CREATE INDEX messages_of ON messages (conversation_id, id);
+PRAGMA user_version = 1;
+"""
+"""A history as it was before there were duels."""
 
 
 def read(document_id: int, sha256: str, start: int, end: int) -> str | None:
@@ -181,3 +201,62 @@ def test_a_newer_versions_history_is_left_alone(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(DataFolderError, match="newer version"):
         History(path)
+
+
+def duel(vote: Vote = "", blind: bool = True) -> Duel:
+    broken = Answer("Half an", "hf", "m", False, False, "How?")
+    sides = Side("extractive", answer()), Side("hf", broken, Problem("out_of_memory", "Full.", "Close."))
+    return Duel(sides, blind, vote)
+
+
+def test_two_answers_come_back_as_they_were_with_no_text_of_a_document_on_the_disk(history: History) -> None:
+    conversation = history.create()
+    history.append(conversation, "How?")
+    history.append_duel(conversation, duel())
+    _, reply = history.messages(conversation, read)
+    assert reply.duel == duel() and reply.answer == answer() and reply.role == "assistant"
+    assert reply.turn() == Message("assistant", f"{SECRET} [1]"), "of one that failed the conversation knows nothing"
+    assert b"vault" not in disk(history)
+    (gone,) = history.messages(conversation, removed)[1:]
+    assert gone.duel is not None and gone.duel.sides[0].answer.answer == "[source removed] [1]"
+
+
+def test_the_first_vote_counts_and_the_conversation_goes_on_with_the_better_answer(history: History) -> None:
+    conversation = history.create()
+    one, other = (Answer(text, "hf", "m", True, False, "q") for text in ("One \ud800.", "Other."))
+    history.append_duel(conversation, Duel((Side("hf", one), Side("ollama", other)), False))
+    history.append(conversation, "And?")
+    reply, question = history.messages(conversation, read)
+    assert reply.content.startswith("One")
+    assert history.vote(reply.id, "b")
+    assert not history.vote(reply.id, "a") and not history.vote(question.id, "a") and not history.vote(999, "a")
+    (reply, _) = history.messages(conversation, read)
+    assert reply.duel is not None and (reply.duel.vote, reply.content) == ("b", "Other.")
+
+
+def test_two_answers_go_with_their_conversation(history: History) -> None:
+    conversation = history.create()
+    kept = Answer("Topsecret", "hf", "m", True, False, "q")
+    history.append_duel(conversation, Duel((Side("hf", kept), Side("ollama", kept)), False))
+    assert b"Topsecret" in disk(history)
+    history.delete(conversation)
+    assert b"Topsecret" not in disk(history)
+    with pytest.raises(UsageError, match="no conversation"):
+        history.append_duel(conversation, duel())
+
+
+def test_a_history_of_an_earlier_version_keeps_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite3"
+    db = sqlite3.connect(path)
+    db.executescript(FIRST_VERSION)
+    db.close()
+    history = History(path)
+    question, reply = history.messages("old", read)
+    assert (question.content, reply.content) == ("How?", f"{SECRET} [1]")
+    assert reply.answer is not None and reply.answer.timings == Timings(1.5, 2.5, 3.5) and reply.answer.usage is None
+    history.append_duel("old", duel("b"))
+    assert history.messages("old", read)[2].duel == duel("b")
+    history.close()
+    again = History(path)
+    assert len(again.messages("old", read)) == 3
+    again.close()

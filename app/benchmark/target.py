@@ -11,8 +11,8 @@ from app.benchmark.prompts import Length, Prompt
 class TargetFault(Exception):
     """The answer did not come, or not whole.
 
-    ``kind`` is a stable word such as ``refused``, ``http_503``, ``timeout``, ``unreadable``, ``in_band``, ``cut``.
-    ``cut``: it had begun, and ended without its end mark.
+    ``kind`` is a stable word: ``unreachable``, ``http_503``, ``timeout``, ``unreadable``, ``error`` (the server said
+    so in the midst), ``cut`` (it had begun, and ended without its end mark), ``refused`` (by an engine here) and so on.
     """
 
     def __init__(self, kind: str, message: str) -> None:
@@ -44,12 +44,19 @@ class Hearing:
         """Some of the answer, now; ``ids`` is how many tokens it is, where the engine tells."""
         if ids is not None:
             self.ids = (self.ids or 0) + ids
-        if text or ids:
-            self.times.append(self.now())
-            self.late = self.late or self.finish_reason is not None
         if text:
             self.texts.append(text)
             self.pieces += 1
+        elif not ids:
+            return
+        self.times.append(self.now())
+        if self.finish_reason is not None:
+            self.late = True
+
+    def thought(self) -> None:
+        """Some of what the model says to itself: tokens like others, but not of the answer's text."""
+        self.pieces += 1
+        self.times.append(self.now())
 
     def usage(self, input_tokens: int, output_tokens: int) -> None:
         """The engine's own counts; the last ones hold."""

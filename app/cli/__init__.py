@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from app import __version__
-from app.cli import ask, documents, engines, eval, health, mcp, vllm_serve
+from app.cli import ask, bench, documents, engines, eval, health, mcp, vllm_serve
 from app.cli.common import fail
 from app.errors import HotswapError, UsageError
 
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--no-page", action="store_true", help="the HTTP doors alone")
     serve.add_argument("--headless", action="store_true", help="open no browser")
     serve.set_defaults(command=_serve)
-    for part in (documents, ask, eval, engines, health, mcp, vllm_serve):
+    for part in (documents, ask, eval, bench, engines, health, mcp, vllm_serve):
         part.add(commands)
     return parser
 

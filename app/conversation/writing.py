@@ -10,14 +10,15 @@ from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, cast
 
 from app.conversation import rewrite
-from app.conversation.citations import cite, without_markers
-from app.conversation.context import Fitting, fits
+from app.conversation.citations import cite
+from app.conversation.context import Fitting
 from app.conversation.passages import as_passages
-from app.conversation.prompts import chat_messages, instructions, is_refusal, messages, refusal, small_talk
+from app.conversation.prompts import chat_messages, is_refusal, messages, refusal, small_talk
 from app.conversation.request import Request, Turn, Writer
 from app.conversation.tally import Tally
 from app.conversation.thinking import ThinkFilter
-from app.conversation.turns import answered, language_of, questions
+from app.conversation.turns import language_of, questions
+from app.conversation.within import within
 from app.errors import (
     ContextTooLong,
     EngineError,
@@ -27,9 +28,8 @@ from app.errors import (
     ModelMissing,
     OutOfMemory,
 )
-from app.schema import Answer, Message, Passage
+from app.schema import Answer, Passage
 from app.small_talk import is_small_talk
-from app.text import estimate_tokens
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _GONE = (EngineUnavailable, ModelMissing, EngineTimeout, OutOfMemory)
-_ANSWER_ROOM = 1024
-"""Tokens of the context window that are left for the answer, where the window has four times as many."""
 
 
 class Writing:
@@ -187,8 +185,8 @@ class Writing:
 
     def _rewritten(self) -> str:
         question, history = self._request.question, self._request.history
-        if not questions(history, 1):
-            return question
+        if self._request.query or not questions(history, 1):
+            return self._request.query or question
         try:
             return rewrite.rewritten(question, history, self._current().llm)
         except Exception as error:  # without a rewrite the question is searched by rule; the answer does not end
@@ -196,8 +194,8 @@ class Writing:
 
     async def _arewritten(self) -> str:
         question, history = self._request.question, self._request.history
-        if not questions(history, 1):
-            return question
+        if self._request.query or not questions(history, 1):
+            return self._request.query or question
         try:
             writer = await asyncio.to_thread(self._current)
             return await rewrite.arewritten(question, history, writer.llm)
@@ -243,20 +241,16 @@ class Writing:
         """The prompt within the writer's window; ``passages`` is what is in it."""
         question, wishes = self._request.question, self._request.wishes.instructions
         if self._fitting is None:
-            self._fits = self._fits_within(self._current().context_window)
+            request, window = self._request, self._current().context_window
+            documents = request.retriever is not None
+            self._fits = within(
+                window, question, self._retrieved, request.history, self._language, documents=documents, wishes=wishes
+            )
             self._fitting = next(self._fits)
         self.passages, history = self._fitting
         if self._request.retriever is None:
             return chat_messages(question, history, self._language, wishes)
         return messages(question, self.query, self.passages, history, self._language, wishes)
-
-    def _fits_within(self, window: int) -> Iterator[Fitting]:
-        history = answered(self._request.history)
-        if self._request.retriever is not None:
-            history = tuple(Message(turn.role, without_markers(turn.content)) for turn in history)
-        system = instructions(self._language, self._request.wishes.instructions)
-        reserve = min(_ANSWER_ROOM, window // 4) + estimate_tokens(system)
-        return fits(self._retrieved, history, self._request.question, window, reserve)
 
     def _visible(self, chunk: AIMessageChunk) -> str:
         self._tally.take(chunk)

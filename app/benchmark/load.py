@@ -35,14 +35,14 @@ async def closed_loop(
     cancellation, ends the run; those under way are aborted.
     """
     samples: list[Sample] = []
-    asker = Asker(target, length, clock, _noting(samples, on_sample), patience=patience)
+    asker = Asker(target, length, clock, noting(samples, on_sample), patience=patience)
     waiting = islice(cycle(prompts), requests)
 
     async def read() -> None:
         for prompt in waiting:
             await asker.ask(prompt, clock.now())
 
-    async with _together(asker) as group:
+    async with together(asker) as group:
         for _ in range(min(readers, requests)):
             group.create_task(read())
     return sorted(samples, key=lambda sample: sample.index)
@@ -64,15 +64,17 @@ async def open_loop(
     Otherwise as :func:`closed_loop`.
     """
     samples: list[Sample] = []
-    asker = Asker(target, length, clock, _noting(samples, on_sample), on_sent=on_sent, patience=patience)
-    async with _together(asker) as group:
+    asker = Asker(target, length, clock, noting(samples, on_sample), on_sent=on_sent, patience=patience)
+    async with together(asker) as group:
         for when, prompt in zip(times, cycle(prompts), strict=False):
             await clock.sleep_until(when)
             group.create_task(asker.ask(prompt, when))
     return sorted(samples, key=lambda sample: sample.index)
 
 
-def _noting(samples: list[Sample], on_sample: OnSample) -> OnSample:
+def noting(samples: list[Sample], on_sample: OnSample) -> OnSample:
+    """``on_sample`` that keeps the samples as well."""
+
     def took(sample: Sample, text: str) -> None:
         samples.append(sample)
         on_sample(sample, text)
@@ -81,7 +83,7 @@ def _noting(samples: list[Sample], on_sample: OnSample) -> OnSample:
 
 
 @asynccontextmanager
-async def _together(asker: Asker) -> AsyncIterator[asyncio.TaskGroup]:
+async def together(asker: Asker) -> AsyncIterator[asyncio.TaskGroup]:
     """Requests that end together where one raises; its exception comes out by itself."""
     try:
         async with asker.patience(), asyncio.TaskGroup() as group:

@@ -17,7 +17,7 @@ from app.config import ROOT
 
 FLOORS = (
     (
-        "app", "database", "errors", "schema", "sizes", "small_talk", "text", "config", "config_engines",
+        "app", "columns", "database", "errors", "schema", "sizes", "small_talk", "text", "config", "config_engines",
         "config_errors", "config_file", "config_llm", "config_print", "config_vllm", "config_vllm_profiles",
         "config_write", "imports", "offline",
     ),
@@ -25,8 +25,8 @@ FLOORS = (
     ("llm_utils", "conversation"),
     (
         "service", "admission", "answering", "cited_source", "metrics", "fallback", "uploads", "operations", "jobs",
-        "owner", "client", "logs", "progress",
-        "inventory", "model_jobs", "runs", "evaluation", "evaluation_jobs", "benchmark", "benchmark_jobs", "votes",
+        "owner", "client", "logs", "progress", "inventory", "model_jobs",
+        "runs", "charts", "evaluation", "evaluation_jobs", "benchmark", "benchmark_jobs", "votes",
     ),
     ("cli", "api", "mcp_server", "ui", "__main__", "streamlit_app"),
 )  # fmt: skip

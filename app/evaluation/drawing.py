@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.evaluation.charts import Series, histogram, lines
+from app.charts.axis import marked, rates
+from app.charts.lines import Series, histogram, lines
 from app.evaluation.metrics import BUDGETS, DEEPEST, KS, wilson
 from app.evaluation.report import Run
 from app.evaluation.words import say
@@ -15,14 +16,19 @@ def charts(run: Run, other: Run | None, of: Language) -> list[str]:
     drawn = []
     if run.answerable:
         drawn.append(
-            lines(say(of, "hits_chart"), say(of, "passages_axis"), [_hits(item, name) for name, item in named], KS)
+            lines(
+                say(of, "hits_chart"),
+                marked(say(of, "passages_axis"), KS),
+                rates(),
+                [_hits(item, name) for name, item in named],
+            )
         )
         drawn.append(
             lines(
                 say(of, "recall_chart"),
-                say(of, "characters_axis"),
+                marked(say(of, "characters_axis"), (0, *BUDGETS)),
+                rates(),
                 [_recalls(item, name) for name, item in named],
-                (0, *BUDGETS),
             )
         )
     drawn.append(_relevance(run, of))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.evaluation.charts import as_image
+from app.charts.frame import as_image
 from app.evaluation.comparison import Comparison, compare
 from app.evaluation.drawing import charts
 from app.evaluation.html import facts, measures, miss, moved, settings

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from app.conversation.request import Writer
-from app.errors import EngineError
+from app.errors import EngineError, EngineUnavailable
 
 if TYPE_CHECKING:
     from app.engines.pool import Lease
@@ -27,6 +27,15 @@ class WriterLine:
         """The engine asked for, else the live one; the next ready one where that cannot answer."""
         lease = self._switch.lease(self._wanted)
         self._tried |= {status.name for status in lease.skipped}
+        return self._writer(lease)
+
+    def only(self) -> Writer:
+        """The engine asked for, and nobody in its stead. Raises EngineUnavailable with why it cannot answer."""
+        lease = self._switch.lease(self._wanted)
+        if self._wanted and lease.engine.name != self._wanted:
+            lease.release()
+            status = next(skipped for skipped in lease.skipped if skipped.name == self._wanted)
+            raise EngineUnavailable(f"{self._wanted} cannot answer: {status.detail}", status.hint)
         return self._writer(lease)
 
     def after(self, error: EngineError) -> Writer | None:

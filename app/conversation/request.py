@@ -10,8 +10,8 @@ from app.errors import EngineError
 from app.schema import Answer, Message
 
 if TYPE_CHECKING:
+    from langchain_core.documents import Document
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.retrievers import BaseRetriever
 
 
 def _nothing() -> None:
@@ -52,6 +52,16 @@ class Turn(Protocol):
         """Done, or gone: the next one may come. May be called twice."""
 
 
+class Retriever(Protocol):
+    """Finds what a question is answered from, as LangChain's retrievers do."""
+
+    def invoke(self, input: str) -> list[Document]:
+        """The documents, best first; none where they are not about the question."""
+
+    async def ainvoke(self, input: str) -> list[Document]:
+        """:meth:`invoke` for an event loop."""
+
+
 @dataclass(frozen=True)
 class Wishes:
     """How one answer shall be written; None leaves it to the engine's settings.
@@ -81,6 +91,7 @@ class Request:
     """What to answer, from what, and by whom.
 
     The callables are called when they are needed, ``writer`` for a refusal only if it rewrites a follow-up.
+    ``query`` is how a follow-up is searched, where that is known already and the writer need not rewrite it.
     ``fallback`` is given the error of a writer that failed before its first word and says who writes instead, if
     anyone. Without a ``retriever`` it is plain chat. ``engine`` and ``model`` name the writer before it is called.
     ``conversation`` names what the question belongs to, so that one server may answer all of it. ``turn`` lines up
@@ -90,12 +101,13 @@ class Request:
 
     question: str
     history: tuple[Message, ...]
-    retriever: Callable[[], BaseRetriever] | None
+    retriever: Callable[[], Retriever] | None
     writer: Callable[[], Writer]
     fallback: Callable[[EngineError], Writer | None] | None = None
     engine: str = ""
     model: str = ""
     conversation: str = ""
+    query: str = ""
     wishes: Wishes = Wishes()
     turn: Callable[[], Turn] | None = None
     on_end: Callable[[Answer, Exception | None, bool], None] = _unobserved

@@ -1,17 +1,16 @@
-"""A run, or two side by side, as one HTML page: no script, nothing fetched from anywhere."""
+"""A run, or two side by side, as one HTML page."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from html import escape
-from pathlib import Path
 
 from app.evaluation.comparison import Changed, Comparison, compare
 from app.evaluation.drawing import charts, titles
 from app.evaluation.report import METRICS, Record, Run
 from app.evaluation.words import made, outcome, p_value, say, verdict
+from app.html_page import document
 from app.text import Language, language
 
 _MISSES = 200
@@ -38,19 +37,7 @@ def page(run: Run, other: Run | None, of: Language) -> str:
         *(moved(comparison, of) if comparison else []),
         _misses(run, of),
     ]
-    tag = "zh-CN" if of == "zh" else "en"
-    return (
-        f'<!doctype html>\n<html lang="{tag}">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_say(of, 'title')}</title>\n<style>\n{_css()}</style>\n</head>\n<body>\n"
-        + "\n".join(body)
-        + "\n</body>\n</html>\n"
-    )
-
-
-@lru_cache(maxsize=1)
-def _css() -> str:
-    return Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    return document(say(of, "title"), body, of)
 
 
 def _say(of: Language, key: str, **values: object) -> str:

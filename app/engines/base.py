@@ -68,6 +68,10 @@ class Engine(Protocol):
         """How many tokens the prompt and the answer may have together. Never raises."""
         ...
 
+    def number_format(self) -> str:
+        """What the loaded model computes in, such as ``bfloat16`` or ``awq``; empty where that cannot be told."""
+        ...
+
     def close(self) -> None:
         """Gives back what the model holds. Never raises; may be called more than once."""
         ...

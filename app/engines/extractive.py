@@ -52,5 +52,9 @@ class ExtractiveEngine:
         """Enough for every passage that is worth reading."""
         return WINDOW
 
+    def number_format(self) -> str:
+        """Empty: there is no model."""
+        return ""
+
     def close(self) -> None:
         """Nothing to give back."""

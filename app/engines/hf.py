@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from app.schema import OnProgress
 
 INSTALL = "Install them with `pip install -r requirements.txt`."
+NO_DRAFT = "INFERENCE_METHOD is speculative, and no draft is set: transformers speculates with a smaller model."
+DRAFT_HINT = "Set HF_DRAFT_MODEL_PATH to a smaller model of the same family, or leave INFERENCE_METHOD empty."
 
 
 class HfEngine:
     """The engine ``hf``: settings HF_* (HF_MODEL_PATH, else VLLM_MODEL_PATH), ALLOW_PICKLE, TRUST_REMOTE_CODE.
 
     Readers share the model: their answers are written together, at most HF_MAX_BATCH at a time. With
-    HF_DRAFT_MODEL_PATH, and for models that keep another memory than attention's (Mamba), they come one by one.
+    HF_DRAFT_MODEL_PATH, which INFERENCE_METHOD=speculative wants, and for models that keep another memory than
+    attention's (Mamba), they come one by one.
     """
 
     name = "hf"
@@ -88,6 +91,11 @@ class HfEngine:
             return window(facts, find_kind(self._settings.hf_device))
         except EngineError:
             return DEFAULT_CONTEXT_WINDOW
+
+    def number_format(self) -> str:
+        """The weights' quantization, else what transformers was told to compute in; empty until it is loaded."""
+        running = self._running
+        return running.number_format if running else ""
 
     def close(self) -> None:
         """Breaks off every answer, and the loading too; gives the memory back."""
@@ -150,6 +158,8 @@ class HfEngine:
         if not (installed("torch") and installed("transformers")):
             raise EngineUnavailable("PyTorch and transformers are not installed.", INSTALL)
         settings, shelf = self._settings, self._settings.models_folder
+        if settings.inference_method and not settings.hf_draft_model_path:
+            raise EngineUnavailable(NO_DRAFT, DRAFT_HINT)
         found = [inspect(find(settings.hf_model, setting="HF_MODEL_PATH", shelf=shelf))]
         if settings.hf_draft_model_path:
             found.append(inspect(find(settings.hf_draft_model_path, setting="HF_DRAFT_MODEL_PATH", shelf=shelf)))

@@ -43,7 +43,9 @@ class Running:
 
     def __init__(self, facts: ModelFacts, tokenizer: Any, model: Any, draft: Any, limit: int) -> None:
         self.name = facts.name
-        self.place = f"{model.device}, {str(model.dtype).removeprefix('torch.')}"
+        dtype = str(model.dtype).removeprefix("torch.")
+        self.number_format = facts.quantization or dtype
+        self.place = f"{model.device}, {dtype}"
         self.window = window(facts, model.device.type)
         self._vocabulary = _vocabulary(tokenizer, model)
         self._prompts = PromptMaker(tokenizer, facts.name, self.window)

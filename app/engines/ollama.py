@@ -84,6 +84,12 @@ class OllamaEngine:
             return min(window, model.context_length or trained_for(self._url, model.name) or window)
         return window
 
+    def number_format(self) -> str:
+        """The quantization, such as Q4_K_M."""
+        with contextlib.suppress(EngineError):
+            return (self._found or self._look()).quantization
+        return ""
+
     def close(self) -> None:
         """Asks the server to unload the model, if it was used from here."""
         built, self._built = self._built, None

@@ -17,13 +17,17 @@ class OllamaModel:
     """A model that the server has.
 
     ``chats`` is false for embedding models, ``remote`` true for those that run in a cloud; ``context_length``
-    is what it was trained for, in tokens.
+    is what it was trained for, in tokens. ``digest`` is the same for the same files, ``quantization`` how the numbers
+    are stored, such as Q4_K_M, ``size`` in bytes; empty or 0 where the server does not tell.
     """
 
     name: str
     chats: bool
     remote: bool
     context_length: int | None
+    digest: str = ""
+    quantization: str = ""
+    size: int = 0
 
 
 def full_name(model: str) -> str:
@@ -55,7 +59,20 @@ def trained_for(url: str, name: str) -> int | None:
     info = _asked("POST", url, "/api/show", {"model": name}, "model_info")
     if not isinstance(info, dict):
         return None
-    return _tokens(info.get(f"{info.get('general.architecture')}.context_length"))
+    return _positive(info.get(f"{info.get('general.architecture')}.context_length"))
+
+
+def held(url: str, name: str) -> tuple[int, int] | None:
+    """How many bytes of RAM and of GPUs the loaded model ``name`` takes; None where it is not loaded.
+
+    Raises:
+        EngineUnavailable: the server is down, slow, or no Ollama server.
+    """
+    for item in _asked("GET", url, "/api/ps", None, "models") or ():
+        if isinstance(item, dict) and item.get("name") == full_name(name):
+            size, gpu = _positive(item.get("size")) or 0, _positive(item.get("size_vram")) or 0
+            return max(0, size - gpu), gpu
+    return None
 
 
 def refusal_of(url: str, name: str, response: httpx.Response) -> Exception:
@@ -92,9 +109,12 @@ def _model(item: dict[str, Any]) -> OllamaModel:
         name=str(item["name"]),
         chats=chats,
         remote=bool(item.get("remote_host") or item.get("remote_model")),
-        context_length=_tokens(details.get("context_length")),
+        context_length=_positive(details.get("context_length")),
+        digest=str(item.get("digest") or ""),
+        quantization=str(details.get("quantization_level") or ""),
+        size=_positive(item.get("size")) or 0,
     )
 
 
-def _tokens(value: object) -> int | None:
+def _positive(value: object) -> int | None:
     return value if isinstance(value, int) and value > 0 else None

@@ -156,6 +156,11 @@ class VllmEngine:
         except HotswapError:
             return DEFAULT_CONTEXT_WINDOW
 
+    def number_format(self) -> str:
+        """The weights' quantization, else what vLLM computes in; empty until it is loaded."""
+        runtime = self._runtime
+        return runtime.number_format if runtime else ""
+
     def close(self) -> None:
         """Breaks off answers and loading, ends the worker processes; the next chat_model() loads anew."""
         self._closings += 1

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOT_CONFIGURED = "No vLLM server is set."
-START_HINT = (
-    "Start one with `python -m app vllm-serve` and set VLLM_BASE_URL to it, such as http://127.0.0.1:8000/v1."
-)
+START_HINT = "Start one with `python -m app vllm-serve` and set VLLM_BASE_URL to it, such as http://127.0.0.1:8000/v1."
 
 
 class VllmOpenAIEngine:
@@ -120,6 +118,10 @@ class VllmOpenAIEngine:
                 self._router = Router(self._routes, self._settings.llm)
                 self._learn(self._router)
             return self._router
+
+    def number_format(self) -> str:
+        """Empty: no server tells."""
+        return ""
 
     def close(self) -> None:
         """Ends the work in the background; the models' memory is the servers' own affair."""

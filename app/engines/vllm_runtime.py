@@ -30,6 +30,7 @@ class VllmRuntime:
 
     def __init__(self, llm: Any, tokenizer: Any, workers: Workers, name: str) -> None:
         self.window: int = llm.model_config.max_model_len
+        self.number_format = str(llm.model_config.quantization or llm.model_config.dtype).removeprefix("torch.")
         self._llm = llm
         self._prompts = PromptMaker(tokenizer, name, self.window)
         self._workers = workers

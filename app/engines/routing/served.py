@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,10 +19,14 @@ SEE_LOG = "See the server's log."
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model that the server offers; ``window`` is its context in tokens, where it tells."""
+    """A model that the server offers; ``window`` is its context in tokens, where it tells.
+
+    ``root`` is what the server was told to load: on its own machine a folder, or a hub id.
+    """
 
     name: str
     window: int | None
+    root: str = field(default="", compare=False)
 
 
 def start_hint(route: Route) -> str:
@@ -77,7 +81,12 @@ def pick(route: Route, models: list[ServedModel]) -> ServedModel:
 
 def _served(item: dict[str, object]) -> ServedModel:
     window = item.get("max_model_len")
-    return ServedModel(str(item["id"]), window if isinstance(window, int) and window > 0 else None)
+    root = item.get("root")
+    return ServedModel(
+        str(item["id"]),
+        window if isinstance(window, int) and window > 0 else None,
+        root if isinstance(root, str) else "",
+    )
 
 
 def missing(route: Route, models: list[ServedModel]) -> ModelMissing:

@@ -10,10 +10,8 @@ print(report.summary(), report.distributions()["ttft_ms"].median)
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +27,7 @@ from app.benchmark.monitor.sampler import Monitor
 from app.benchmark.open_figures import arrivals_of, goodput_of, kept_of
 from app.benchmark.prompt_file import parse
 from app.benchmark.prompts import Length, Prompt
+from app.benchmark.quiet import quiet
 from app.benchmark.sample import Sample
 from app.config import get_settings
 from app.jobs import Cancelled
@@ -109,7 +108,9 @@ def _prompts(request: LoadRequest | ArrivalRequest, count: int) -> list[Prompt]:
 def _seconds(samples: Sequence[Sample]) -> float:
     """From the first that counts, when it was due, to the end of the last."""
     kept = [sample for sample in samples if sample.kept]
-    return max(sample.end for sample in kept) - min(sample.scheduled for sample in kept) if kept else 0.0
+    if not kept:
+        return 0.0
+    return round(max(sample.end for sample in kept) - min(sample.scheduled for sample in kept), 6)
 
 
 @dataclass
@@ -147,7 +148,7 @@ class _Run:
         self.on_progress(Progress("measuring", 0, self.total, self.target.name))
         monitor = Monitor(request.gpus, targets.metrics_of(request, settings))
         try:
-            with _quiet(), monitor:
+            with quiet(), monitor:
                 asyncio.run(self._work(work))
         except (KeyboardInterrupt, Cancelled):
             self.interrupted = True
@@ -184,14 +185,3 @@ class _Run:
             name, at, kind, config, environment(), seconds, tuple(samples), Distribution.ms(gaps), self.resources,
             found, None, self.interrupted, tuple(notes),
         )  # fmt: skip
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What there is by now is not looked through again and again while times are taken."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

@@ -24,6 +24,7 @@ def _is_setting(variable: str) -> bool:
     return (
         name.split("__")[0] in Settings.model_fields
         or name in {"inference_engine", "config_file", "http_proxy", "https_proxy", "all_proxy"}
+        or name in {"conc", "nreq", "auto_rate", "auto_duration", "num_prompts"}  # of `bench`
         or name.startswith(("vllm_", "ollama_", "hf_", "openai_", "langchain_", "langsmith_", "streamlit_"))
     )
 

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 120.0
 """Seconds without a token after which an answer is given up."""
+_DIGITS = 6  # microseconds: what reports keep
 _LOOKS = 0.25  # seconds between two looks at who is silent: a timer for each token would cost more than the token
 
 
@@ -126,11 +127,11 @@ def _sample(asked: _Asked, end: float, verdict: Verdict) -> Sample:
     return Sample(
         index=asked.index,
         prompt=asked.prompt.id,
-        scheduled=asked.scheduled,
-        sent=asked.sent,
-        first=times[0] if times else None,
-        last=times[-1] if times else None,
-        end=end,
+        scheduled=round(asked.scheduled, _DIGITS),
+        sent=round(asked.sent, _DIGITS),
+        first=round(times[0], _DIGITS) if times else None,
+        last=round(times[-1], _DIGITS) if times else None,
+        end=round(end, _DIGITS),
         outcome=verdict.outcome,
         error=verdict.error,
         kind=verdict.kind,

@@ -54,13 +54,20 @@ def _missing(told: str) -> Verdict:
 
 
 def _compared(text: str, expected: str) -> Verdict:
+    told = f"{len(text)} characters came where {len(expected)} are right."
     if text == expected:
         return Verdict("ok")
-    if repeats(text, expected) or (len(text) > len(expected) and set(text) <= set(expected)):
-        return Verdict("duplicated", "repeated", f"{len(text)} characters came where {len(expected)} are right.")
-    if len(text) < len(expected):
-        return Verdict("truncated", "cut", f"{len(text)} characters came where {len(expected)} are right.")
+    if _is_within(text, expected):
+        return Verdict("truncated", "missing_text", told)
+    if _is_within(expected, text) and set(text) <= set(expected):
+        return Verdict("duplicated", "repeated", told)
     return Verdict("failed", "other_text", "Another text came than the one that is right.")
+
+
+def _is_within(part: str, whole: str) -> bool:
+    """Whether ``part`` is ``whole`` with nothing but gaps in it."""
+    rest = iter(whole)
+    return all(letter in rest for letter in part)
 
 
 def repeats(text: str, whole: str) -> bool:

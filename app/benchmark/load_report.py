@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,12 +82,16 @@ class LoadReport:
         return {outcome: counted[outcome] for outcome in OUTCOMES}
 
     def errors(self) -> list[dict[str, Any]]:
-        """What went wrong, the most frequent first."""
-        counted = Counter((sample.outcome, sample.kind, sample.error) for sample in self.kept if not sample.ok)
-        return [
-            {"outcome": outcome, "kind": kind, "error": error, "count": count}
-            for (outcome, kind, error), count in counted.most_common()
+        """What went wrong, the most frequent first; ``error`` is what was said of it most often."""
+        said: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        for sample in self.kept:
+            if not sample.ok:
+                said[sample.outcome, sample.kind][sample.error] += 1
+        found = [
+            {"outcome": outcome, "kind": kind, "error": errors.most_common(1)[0][0], "count": errors.total()}
+            for (outcome, kind), errors in said.items()
         ]
+        return sorted(found, key=lambda item: -int(item["count"]))
 
     def output_tokens(self) -> int | None:
         """Of the whole answers, as the engine counted them; None where it did not."""
@@ -118,7 +122,7 @@ class LoadReport:
             "truncated": counts["truncated"],
             "duplicated": counts["duplicated"],
             "success_rate": round(good / total, 6) if total else 0.0,
-            "total_time_seconds": round(self.seconds, 4),
+            "total_time_seconds": round(self.seconds, 6),
             "requests_per_second": round(total * per_second, 4),
             "successful_rps": round(good * per_second, 4),
         }

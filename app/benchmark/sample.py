@@ -93,4 +93,4 @@ def _ms(seconds: float | None) -> float | None:
 
 
 def _seconds(ms: float | None) -> Any:
-    return None if ms is None else ms / 1000
+    return None if ms is None else round(ms / 1000, 6)

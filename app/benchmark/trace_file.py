@@ -39,6 +39,8 @@ def parse(text: str, name: str, seed: int = 0) -> list[Prompt]:
         BenchmarkError: it is none of them, or a line cannot be used; the message names it.
     """
     text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise BenchmarkError(f"There is no prompt in {name}.", _EXAMPLE)
     rows = _objects(text, name) if text.lstrip().startswith("{") else _rows(text, name)
     found: list[Prompt] = []
     for number, row in rows:

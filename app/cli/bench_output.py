@@ -60,18 +60,20 @@ def check_files(args: argparse.Namespace) -> None:
 
 def tell(args: argparse.Namespace, report: Report) -> None:
     """The report on stdout, and into the files that were named."""
-    from app.benchmark.html import page
-    from app.benchmark.sheet import csv
-    from app.benchmark.table import table
-
     if args.json:
         print_json(report.as_dict())
     else:
+        from app.benchmark.table import table
+
         sys.stdout.write(table(report, args.lang))
         sys.stdout.flush()
     if args.csv:
+        from app.benchmark.sheet import csv
+
         _write(args.csv, csv(report))
     if args.html:
+        from app.benchmark.html import page
+
         _write(args.html, page([report], args.lang))
 
 

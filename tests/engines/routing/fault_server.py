@@ -28,6 +28,8 @@ BEFORE = ("refuse", "500", "503", "429", "408", "hang", "drop", "html", "plain",
 """Ways to fail before the first token."""
 DURING = ("reset", "cut", "eof", "done", "stall", "error", "utf8", "broken", "abort")
 """Ways to fail in the midst of an answer."""
+OTHERWISE = ("twice", "restart", "late", "lost")
+"""Ways to say something twice, or not at all, in an answer that ends as if it were whole."""
 
 
 def answer_of(question: str, length: int = 40) -> str:
@@ -212,6 +214,7 @@ class FaultServer:
         limit = body.get("max_tokens") or len(tokens)
         reason = "length" if len(tokens) > limit else "stop"
         tokens = tokens[:limit]
+        counted, tokens = len(tokens), self._otherwise(mode, tokens)
         with_ids = self.knows_ids and body.get("return_token_ids")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         prompt_ids = [_QUESTION + ord(letter) for letter in _question(body)] if chat else body["prompt"]
@@ -219,7 +222,7 @@ class FaultServer:
             first = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}
             _event(writer, {**first, **({"prompt_token_ids": prompt_ids} if with_ids else {})})
         for number in range(0, len(tokens), self.burst):
-            if mode != "ok" and number <= self.at < number + self.burst:
+            if mode in DURING and number <= self.at < number + self.burst:
                 return await self._break(mode, asked, writer)
             part = tokens[number : number + self.burst]
             text = "".join(token.text for token in part)
@@ -234,11 +237,21 @@ class FaultServer:
                 await asyncio.sleep(self.gap)
         if not tokens:
             _event(writer, {"choices": [{"index": 0, "delta": {}, "text": "", "finish_reason": reason}]})
+        if mode == "late":
+            _event(writer, {"choices": [{"index": 0, "delta": {"content": "so"}, "text": "so"}]})
         if self.counts:
-            _event(writer, {"choices": [], "usage": {"prompt_tokens": prompt, "completion_tokens": len(tokens)}})
+            _event(writer, {"choices": [], "usage": {"prompt_tokens": prompt, "completion_tokens": counted}})
         _chunk(writer, b"data: [DONE]\n\n")
         writer.write(b"0\r\n\r\n")
         return None
+
+    def _otherwise(self, mode: str, tokens: list[Token]) -> list[Token]:
+        before, after = tokens[: self.at], tokens[self.at :]
+        if mode == "twice":
+            return [*before, *before[-1:], *after]
+        if mode == "restart":
+            return [*before, *tokens]
+        return [*before, *after[1:]] if mode == "lost" else tokens
 
     def _where(self, body: dict[str, Any], chat: bool) -> tuple[str, int, int]:
         """The whole answer, from which character on it is to be given, and how many tokens the prompt has."""

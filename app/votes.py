@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.benchmark.figures import Distribution
-from app.conversation.duel import VOTES, Duel, Vote
+from app.conversation.duel import Duel, Vote
 from app.database import Database
 from app.evaluation.metrics import wilson
 
@@ -145,15 +145,13 @@ class Votes:
         """Closes the file. May be called more than once."""
         self._file.close()
 
-    def add(self, duel: Duel) -> None:
-        """Keeps the vote on a duel. Raises ValueError where there is none."""
-        if duel.vote not in VOTES:
-            raise ValueError("Nobody voted on this duel.")
+    def add(self, duel: Duel, vote: Vote) -> None:
+        """Keeps a vote on a duel."""
         sides = [value for side in duel.sides for value in (side.answer.engine, side.answer.model, *astuple(side.pace))]
+        marks = ", ".join("?" * (3 + len(sides)))
+        at = datetime.now(UTC).isoformat(timespec="seconds")
         with self._file.writing() as db:
-            marks = ", ".join("?" * (3 + len(sides)))
-            at = datetime.now(UTC).isoformat(timespec="seconds")
-            db.execute(f"INSERT INTO votes VALUES (NULL, {marks})", (at, duel.blind, duel.vote, *sides))
+            db.execute(f"INSERT INTO votes VALUES (NULL, {marks})", (at, duel.blind, vote, *sides))
 
     def clear(self) -> None:
         """Removes all votes from the disk."""

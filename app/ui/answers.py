@@ -9,6 +9,7 @@ import streamlit as st
 from app.conversation.keeping import REMOVED
 from app.conversation.prompts import answers_small_talk
 from app.schema import ANSWERED, Answer, Citation, Progress, RouteTry
+from app.service import Service
 from app.ui import engine_jobs, sources
 from app.ui.i18n import t
 from app.ui.live import LiveAnswer
@@ -18,15 +19,35 @@ _CURSOR = " ▍"
 _LONGEST = 120  # characters of an outcome: a server may have said much
 
 
-def draw(number: int, answer: Answer, question: str) -> None:
-    """Message ``number`` of the conversation; ``question`` is what it answers."""
+class Growing:
+    """The place of an answer that has not ended, in the container at hand."""
+
+    def __init__(self, service: Service, live: LiveAnswer) -> None:
+        self._service = service
+        self._live = live
+        self._step, self._text = st.empty(), st.empty()
+
+    def draw(self) -> None:
+        """As far as it has come."""
+        self._step.caption(step(self._live, self._service.warm, self._service.switch.progress))
+        if said := self._live.text:
+            self._text.markdown(growing(said))
+
+
+def draw(key: str, answer: Answer, question: str) -> None:
+    """An answer to ``question``; no other on the page has its ``key``."""
+    said(key, answer)
+    st.caption(_footer(answer, question))
+
+
+def said(key: str, answer: Answer) -> None:
+    """Its text and its sources alone."""
     if answer.answer.strip():
         st.markdown(_text(answer))
     else:
         st.caption(t("answer.no_word"))
     if answer.citations:
-        _sources(number, answer)
-    st.caption(_footer(answer, question))
+        _sources(key, answer)
 
 
 def step(live: LiveAnswer, warm: bool, loading: Progress | None) -> str:
@@ -63,16 +84,30 @@ def _text(answer: Answer) -> str:
 
 def _footer(answer: Answer, question: str) -> str:
     who = " · ".join(plain(name) for name in (answer.engine, answer.model) if name)
-    parts = [who or t("answer.no_engine"), t("answer.seconds", seconds=f"{answer.timings.total_ms / 1000:.1f}")]
-    if not answer.complete:
-        parts.append(f"**{t('answer.incomplete')}**")
+    seconds = t("answer.seconds", seconds=f"{answer.timings.total_ms / 1000:.1f}")
+    return " · ".join(
+        [who or t("answer.no_engine"), seconds, *ending(answer), *searched(answer, question), *asked(answer)]
+    )
+
+
+def ending(answer: Answer) -> list[str]:
+    """How it ended, where that is not as usual."""
+    told = [] if answer.complete else [f"**{t('answer.incomplete')}**"]
     if answer.refused and not answers_small_talk(answer.answer):
-        parts.append(f"**{t('answer.refused')}**")
-    if answer.query and answer.query != question:
-        parts.append(t("answer.searched", query=plain(answer.query)))
-    if len(answer.routes) > 1:
-        parts.append(t("answer.routes", tries=" → ".join(map(_try, answer.routes))))
-    return " · ".join(parts)
+        told.append(f"**{t('answer.refused')}**")
+    return told
+
+
+def searched(answer: Answer, question: str) -> list[str]:
+    """What was searched, where that is not ``question`` itself."""
+    other = answer.query and answer.query != question
+    return [t("answer.searched", query=plain(answer.query))] if other else []
+
+
+def asked(answer: Answer) -> list[str]:
+    """The servers that were asked in turn, where there was more than one."""
+    routes = answer.routes
+    return [t("answer.routes", tries=" → ".join(map(_try, routes)))] if len(routes) > 1 else []
 
 
 def _try(tried: RouteTry) -> str:
@@ -83,15 +118,15 @@ def _try(tried: RouteTry) -> str:
     return f"{plain(tried.route)} ({plain(short)})"
 
 
-def _sources(number: int, answer: Answer) -> None:
+def _sources(key: str, answer: Answer) -> None:
     """A button for each number; words quoted in several places of one passage are one source."""
-    with st.container(key=f"sources-{number}", horizontal=True, gap="small"):
+    with st.container(key=f"sources-{key}", horizontal=True, gap="small"):
         ordered = sorted(answer.citations, key=lambda citation: citation.n)
         for n, same in groupby(ordered, key=lambda citation: citation.n):
             citations = tuple(same)
             st.button(
                 _label(n, citations[0]),
-                key=f"cite-{number}-{n}",
+                key=f"cite-{key}-{n}",
                 type="secondary",
                 on_click=sources.open_one,
                 args=(citations,),

@@ -10,11 +10,24 @@ from app.conversation.history import SavedMessage
 from app.conversation.turns import check_question
 from app.errors import UsageError
 from app.service import Service
-from app.ui import answers, choices, conversations, languages, opening, sources, state, style, welcome
+from app.ui import (
+    ab_choice,
+    ab_view,
+    answers,
+    choices,
+    conversations,
+    languages,
+    opening,
+    sources,
+    state,
+    style,
+    welcome,
+)
+from app.ui.ab_live import LiveDuel
 from app.ui.engine_states import STATES
 from app.ui.faults import callback, described, guarded, show, show_notice
 from app.ui.i18n import t
-from app.ui.live import ANSWERS, LiveAnswer, Question
+from app.ui.live import ANSWERS, Live, Question
 from app.ui.markup import plain
 
 
@@ -61,18 +74,18 @@ def _columns() -> tuple[st.delta_generator.DeltaGenerator, st.delta_generator.De
     return left.container(key="talk"), right
 
 
-def _conversation(service: Service, conversation: str, live: LiveAnswer | None, growing: bool) -> None:
+def _conversation(service: Service, conversation: str, live: Live | None, growing: bool) -> None:
     messages = _messages(service, conversation)
     if messages is None:
         return
     for number, message in enumerate(messages):
-        _message(number, message, messages)
+        _message(service, number, message, messages)
     if live is not None and growing:
-        _stream(service, live)
+        _stream(service, conversation, live)
     elif messages and messages[-1].role == "user":
         _unanswered(service, conversation, messages, live)
-    elif live is not None and live.error is not None and live.answered:
-        show(live.error)
+    elif live is not None and live.answered:
+        _tell(live)
 
 
 def _messages(service: Service, conversation: str) -> tuple[SavedMessage, ...] | None:
@@ -84,36 +97,40 @@ def _messages(service: Service, conversation: str) -> tuple[SavedMessage, ...] |
         return None
 
 
-def _message(number: int, message: SavedMessage, messages: tuple[SavedMessage, ...]) -> None:
+def _message(service: Service, number: int, message: SavedMessage, messages: tuple[SavedMessage, ...]) -> None:
     if message.answer is None:
         with st.chat_message("user"):
             st.markdown("  \n".join(plain(line) for line in message.content.splitlines()))
     else:
         with st.chat_message("assistant"):
             question = messages[number - 1].content if number else ""
-            answers.draw(number, message.answer, question)
+            if message.duel is not None:
+                ab_view.draw(service, number, message, question)
+            else:
+                answers.draw(str(number), message.answer, question)
 
 
-def _stream(service: Service, live: LiveAnswer) -> None:
+def _stream(service: Service, conversation: str, live: Live) -> None:
     """Draws what is new ten times a second, which is also how soon a click on Stop is noticed."""
     with st.chat_message("assistant"):
-        step, text = st.empty(), st.empty()
-        st.button(t("chat.stop"), key="stop", icon=":material/stop_circle:", on_click=_stop, args=(live.conversation,))
+        places = ab_view.Growing(service, live) if isinstance(live, LiveDuel) else answers.Growing(service, live)
+        st.button(t("chat.stop"), key="stop", icon=":material/stop_circle:", on_click=_stop, args=(conversation,))
         for _ in live.ticks():
-            step.caption(answers.step(live, service.warm, service.switch.progress))
-            if said := live.text:
-                text.markdown(answers.growing(said))
+            places.draw()
     st.rerun()  # once more, as saved: with its sources
 
 
-def _unanswered(
-    service: Service, conversation: str, messages: tuple[SavedMessage, ...], live: LiveAnswer | None
-) -> None:
-    """The last question has no answer: why, and a button to ask again."""
-    error = (live.error or live.unexpected) if live is not None else None
-    if error is not None:
+def _tell(live: Live | None) -> bool:
+    """Shows what went wrong; whether anything did."""
+    errors = live.errors if live is not None else ()
+    for error in errors:
         show(described(error))
-    else:
+    return bool(errors)
+
+
+def _unanswered(service: Service, conversation: str, messages: tuple[SavedMessage, ...], live: Live | None) -> None:
+    """The last question has no answer: why, and a button to ask again."""
+    if live is None or live.answered or not _tell(live):
         st.caption(t("chat.unanswered"))
     st.button(
         t("chat.again"),
@@ -167,4 +184,8 @@ def _start(service: Service, conversation: str, question: str, said: tuple[Saved
         collection=collection,
         documents=collection is not None,
     )
-    ANSWERS.start(service, conversation, asked)
+    if engines := ab_choice.engines(service, asked.engine):
+        blind = ab_choice.blind()
+        ANSWERS.begin(conversation, lambda: LiveDuel(service, conversation, asked, engines, blind=blind))
+    else:
+        ANSWERS.start(service, conversation, asked)

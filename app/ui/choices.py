@@ -8,7 +8,7 @@ from app.engines.registry import AUTO, ENGINES, ORDER
 from app.knowledge.library import DEFAULT_COLLECTION
 from app.schema import DocumentInfo, EngineStatus
 from app.service import Service
-from app.ui import state
+from app.ui import ab_choice, state
 from app.ui.engine_states import STATES, answering
 from app.ui.faults import PageError, callback, guarded
 from app.ui.i18n import t
@@ -84,13 +84,15 @@ def _engine_box(service: Service, waiting: bool) -> None:
         by_name = {status.name: status for status in states}
         st.session_state["choose-engine"] = engine() or AUTO  # the browser would stay with a label that has changed
         st.selectbox(
-            t("choice.engine"),
+            t("choice.engine") if ab_choice.second() is None else t("ab.first"),
             [AUTO, *ORDER],
-            format_func=lambda name: _auto_label(live) if name == AUTO else _label(name, by_name),
+            format_func=lambda name: _auto_label(live) if name == AUTO else ab_choice.label(name, by_name),
             key="choose-engine",
             on_change=_engine_chosen,
         )
-        st.caption(_explained(engine() or service.switch.wanted, by_name) if look else t("choice.looking"))
+        if look is None or ab_choice.second() is None:
+            st.caption(_explained(engine() or service.switch.wanted, by_name) if look else t("choice.looking"))
+        ab_choice.draw(service, look, engine())
 
 
 @callback
@@ -101,15 +103,6 @@ def _engine_chosen() -> None:
 
 def _auto_label(live: EngineStatus | None) -> str:
     return f"{AUTO} · {live.name}" if live else AUTO
-
-
-def _label(name: str, states: dict[str, EngineStatus]) -> str:
-    status = states.get(name)
-    if status is None:
-        return name
-    if not status.ready:
-        return t("choice.not_ready", name=name)
-    return f"{name} · {status.model}" if status.model else name
 
 
 def _explained(wanted: str, states: dict[str, EngineStatus]) -> str:

@@ -1,4 +1,4 @@
-"""Answers being written, one for each conversation at most.
+"""Answers being written, one question of each conversation at most.
 
 They belong to the process, not to a tab: a page that is reloaded, or that the reader comes back to, finds its answer
 still growing, and one that nobody watches any more is saved all the same.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 from app.errors import HotswapError
 from app.schema import Answer, Message
@@ -19,6 +20,10 @@ from app.schema import Answer, Message
 if TYPE_CHECKING:
     from app.conversation.response import Response
     from app.service import Service
+    from app.ui.ab_live import LiveDuel
+
+Live: TypeAlias = "LiveAnswer | LiveDuel"
+"""What is being written for a question: one answer, or two."""
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +40,18 @@ class Question:
 
 
 class LiveAnswer:
-    """An answer being written in a thread of its own; safe to read and to stop from any other."""
+    """An answer being written in a thread of its own; safe to read and to stop from any other.
 
-    def __init__(self, service: Service, conversation: str, question: Question) -> None:
-        self.conversation = conversation
+    ``ask`` gives the answer, perhaps after a while; ``keep`` is given it once it has ended, and may raise HotswapError.
+    """
+
+    def __init__(self, question: Question, ask: Callable[[], Response], keep: Callable[[Answer], None]) -> None:
         self.question = question
         self.error: HotswapError | None = None  # why there is no answer, or why it broke off
         self.unexpected: Exception | None = None
         self.answered = False  # whether an answer was saved
-        self._service = service
+        self._ask = ask
+        self._keep = keep
         self._response: Response | None = None
         self._pieces: list[str] = []
         self._began = time.monotonic()
@@ -56,6 +64,12 @@ class LiveAnswer:
     def running(self) -> bool:
         """Whether more may come."""
         return not self._ended.is_set()
+
+    @property
+    def errors(self) -> tuple[Exception, ...]:
+        """Why there is no answer, or why it broke off."""
+        error = self.error or self.unexpected
+        return (error,) if error else ()
 
     @property
     def text(self) -> str:
@@ -81,6 +95,10 @@ class LiveAnswer:
     def passages(self) -> int:
         """How many passages were found so far."""
         return len(self._response.passages) if self._response else 0
+
+    def wait(self) -> None:
+        """Until its end."""
+        self._ended.wait()
 
     def ticks(self, seconds: float = 0.1) -> Iterator[None]:
         """Comes round every ``seconds`` until the end."""
@@ -117,15 +135,7 @@ class LiveAnswer:
             self._ended.set()
 
     def _asked(self) -> Response | None:
-        asked = self.question
-        response = self._service.ask(
-            asked.text,
-            history=asked.history,
-            engine=asked.engine,
-            collection=asked.collection,
-            documents=asked.documents,
-            conversation=self.conversation,
-        )
+        response = self._ask()
         with self._lock:
             self._response = response
             return None if self._stopped else response
@@ -136,7 +146,7 @@ class LiveAnswer:
             if self._ended.is_set():
                 return
             try:
-                self._service.history.append_answer(self.conversation, answer)
+                self._keep(answer)
                 self.answered = True
             except HotswapError as error:  # such as a conversation that was deleted meanwhile
                 self.error = self.error or error
@@ -148,18 +158,33 @@ class LiveAnswers:
     """The latest answer of each conversation that had one since the server started."""
 
     def __init__(self) -> None:
-        self._of: dict[str, LiveAnswer] = {}
+        self._of: dict[str, Live] = {}
         self._lock = threading.Lock()
 
-    def start(self, service: Service, conversation: str, question: Question) -> LiveAnswer:
+    def start(self, service: Service, conversation: str, question: Question) -> Live:
         """Begin to answer; where an answer is still being written, that one goes on instead."""
+        ask = partial(
+            service.ask,
+            question.text,
+            history=question.history,
+            engine=question.engine,
+            collection=question.collection,
+            documents=question.documents,
+            conversation=conversation,
+        )
+        return self.begin(
+            conversation, lambda: LiveAnswer(question, ask, partial(service.history.append_answer, conversation))
+        )
+
+    def begin(self, conversation: str, make: Callable[[], Live]) -> Live:
+        """The same for whatever ``make`` begins."""
         with self._lock:
             current = self._of.get(conversation)
             if current is None or not current.running:
-                current = self._of[conversation] = LiveAnswer(service, conversation, question)
+                current = self._of[conversation] = make()
             return current
 
-    def of(self, conversation: str) -> LiveAnswer | None:
+    def of(self, conversation: str) -> Live | None:
         """The answer being written there, or the last one that ended."""
         with self._lock:
             return self._of.get(conversation)

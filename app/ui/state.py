@@ -9,9 +9,10 @@ from typing import Literal
 
 import streamlit as st
 
-Kept = Literal["lang", "c", "docs", "engine"]
-"""Language, conversation, documents, engine."""
-_NAMES: tuple[Kept, ...] = ("lang", "c", "docs", "engine")
+Kept = Literal["lang", "c", "docs", "engine", "ab", "blind", "view"]
+"""Language, conversation, documents, engine, a second engine, whether it is compared blind, view of the page that
+measures."""
+_NAMES: tuple[Kept, ...] = ("lang", "c", "docs", "engine", "ab", "blind", "view")
 
 
 def restore() -> None:

@@ -22,7 +22,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     monkeypatch.setattr("app.ui.conversations.ANSWERS", live.ANSWERS)
     states = engine_states.EngineStates()
     states.look_now(stand_in)  # type: ignore[arg-type]
-    for module in ("chat", "choices", "engines", "measure_form", "welcome"):
+    for module in ("ab_choice", "chat", "choices", "engines", "measure_form", "welcome"):
         monkeypatch.setattr(f"app.ui.{module}.STATES", states)
     models = model_states.ModelStates()
     for module in ("engines", "model_list", "models"):

@@ -25,6 +25,13 @@ def address(page: AppTest, name: str) -> str:
     return value if isinstance(value, str) else str(value[0])
 
 
+def begun(service: StandIn, conversation: str) -> live.LiveAnswer:
+    """An answer that somebody asked for."""
+    answer = live.ANSWERS.start(service, conversation, live.Question("Why?"))  # type: ignore[arg-type]
+    assert isinstance(answer, live.LiveAnswer)
+    return answer
+
+
 def told(page: AppTest) -> str:
     """Everything the page says in its main part."""
     kinds = (page.main.markdown, page.main.caption, page.main.error, page.main.info, page.main.warning)
@@ -111,8 +118,7 @@ def test_stop_keeps_what_was_said_and_marks_it(page: AppTest, service: StandIn) 
     service.reply = Reply(pieces=("The first ", "the second"), pause=1, engine="ollama")
     conversation = service.history.create()
     service.history.append(conversation, "Why?")
-    asked = live.Question("Why?")
-    answer = live.ANSWERS.start(service, conversation, asked)  # type: ignore[arg-type]
+    answer = begun(service, conversation)
     until(lambda: answer.text == "The first ")
     answer.stop()
     assert not answer.running
@@ -127,7 +133,7 @@ def test_an_answer_goes_on_without_its_page(page: AppTest, service: StandIn) -> 
     service.reply = Reply(pieces=("one ", "two"), pause=1, engine="ollama")
     conversation = service.history.create()
     service.history.append(conversation, "Why?")
-    answer = live.ANSWERS.start(service, conversation, live.Question("Why?"))  # type: ignore[arg-type]
+    answer = begun(service, conversation)
     assert live.ANSWERS.start(service, conversation, live.Question("Again?")) is answer  # type: ignore[arg-type]
     service.reply.go_on.set()
     until(lambda: not answer.running)
@@ -215,7 +221,7 @@ def test_an_engine_that_stands_in_is_told_with_the_reason(service: StandIn) -> N
 def test_the_step_says_which_model_is_being_loaded(service: StandIn) -> None:
     service.reply = Reply(pieces=("one ", "two"), pause=0, engine="hf")
     conversation = service.history.create()
-    answer = live.LiveAnswer(service, conversation, live.Question("Why?"))  # type: ignore[arg-type]
+    answer = begun(service, conversation)
     loading = Progress("loading", item="tiny", detail="weights 3/7")
     until(lambda: answer.passages == 1)
     assert "Loading tiny · weights 3/7 · " in answers.step(answer, True, loading)
@@ -227,7 +233,7 @@ def test_the_step_says_which_model_is_being_loaded(service: StandIn) -> None:
 
 def test_who_waits_in_line_is_told_the_place(service: StandIn) -> None:
     service.reply = Reply(pieces=("one",), pause=0)
-    answer = live.LiveAnswer(service, service.history.create(), live.Question("Why?"))  # type: ignore[arg-type]
+    answer = begun(service, service.history.create())
     until(lambda: answer.passages == 1)
     waiting: Any = answer._response
     waiting.place = 3

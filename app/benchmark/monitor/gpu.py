@@ -41,12 +41,11 @@ class _Look(NamedTuple):
 class GpuWatch:
     """One card over a while, from the first look on."""
 
-    def __init__(self, card: Card, at: float) -> None:
+    def __init__(self, card: Card) -> None:
         memory = card.memory()
         self._card = card
         self._total = None if memory is None else memory[1]
         self._looks: list[_Look] = []
-        self.look(at)
 
     def look(self, at: float) -> None:
         """Ask it; ``at`` is the time in seconds."""
@@ -67,7 +66,7 @@ class GpuWatch:
         )
 
     def report(self, output_tokens: int | None) -> dict[str, Any]:
-        """The keys that programs rely on. Bytes, watts, degrees Celsius, joules.
+        """The keys that programs rely on, after one look at least. Bytes, watts, degrees Celsius, joules.
 
         ``throttled``: what share of the looks saw which of THROTTLING. ``joules_per_token`` is of this card's energy
         and ``output_tokens``. ``energy_from`` is ``counter``, the card's own; or ``power``, its looks added up, which
@@ -95,14 +94,14 @@ class GpuWatch:
 class GpuWatches:
     """All cards that are watched; ``note`` says why there are none."""
 
-    def __init__(self, chosen: Sequence[str] | None, at: float) -> None:
+    def __init__(self, chosen: Sequence[str] | None) -> None:
         """Raises BenchmarkError: a card is ``chosen`` that is not there (see :func:`cards`)."""
         self.note = ""
         self._watches: list[GpuWatch] = []
         with ExitStack() as stack:
             try:
                 nvml = stack.enter_context(opened())
-                self._watches = [GpuWatch(card, at) for card in cards(nvml, chosen)]
+                self._watches = [GpuWatch(card) for card in cards(nvml, chosen)]
             except NoGpu as reason:
                 self.note = str(reason)
             self._open = stack.pop_all()

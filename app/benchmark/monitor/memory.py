@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import psutil
@@ -12,8 +11,10 @@ import psutil
 from app.benchmark.monitor.nvml import NoGpu, cards, opened
 from app.benchmark.monitor.ticker import Ticker
 
-PERIOD = 0.25
+PERIOD = 0.5
 """Seconds between two looks for a peak: one takes some milliseconds, most of them to find the children."""
+STEP = 1.01
+"""How much the resident memory has to grow for a close look: with a loaded engine that takes a tenth of a second."""
 _PATIENCE = 2.0
 
 
@@ -24,18 +25,26 @@ class Taken(NamedTuple):
     gpu: int | None
 
 
-@dataclass
 class Peak:
-    """The most of each that was seen so far."""
+    """The most of each that was seen so far, of RAM to a hundredth."""
 
-    ram: int = 0
-    gpu: int | None = None
+    def __init__(self, gauge: MemoryGauge) -> None:
+        self._gauge = gauge
+        self._resident = 0.0
+        self.ram = 0
+        self.gpu: int | None = None
 
-    def see(self, taken: Taken) -> None:
-        """One more look."""
-        self.ram = max(self.ram, taken.ram)
-        if taken.gpu is not None:
-            self.gpu = max(self.gpu or 0, taken.gpu)
+    def look(self) -> None:
+        """Once more. Resident memory is cheap to read, counts shared pages twice, and tells when to look closely."""
+        resident = sum(map(_resident, _processes()))
+        if resident > self._resident * STEP:
+            self._resident = resident
+            ram, gpu = self._gauge.now()
+        else:
+            ram, gpu = 0, _gpu()
+        self.ram = max(self.ram, ram)
+        if gpu is not None:
+            self.gpu = max(self.gpu or 0, gpu)
 
 
 class MemoryGauge:
@@ -47,22 +56,26 @@ class MemoryGauge:
 
     def now(self) -> Taken:
         """At this moment. A process that ends meanwhile counts as ended; one that is not ours to look into, by RSS."""
-        this = psutil.Process()
-        return Taken(sum(map(_ram, [this, *this.children(recursive=True)])), _gpu())
+        return Taken(sum(map(_ram, _processes())), _gpu())
 
     @contextmanager
     def peak(self) -> Iterator[Peak]:
         """The most that is taken while the context lasts, its beginning and end included."""
-        peak = Peak()
         with ExitStack() as stack:
             with suppress(NoGpu):
                 stack.enter_context(opened())  # kept open: opening it takes longer than asking
-            peak.see(self.now())
-            ticker = Ticker("memory-gauge", PERIOD, lambda: peak.see(self.now()))
+            peak = Peak(self)
+            peak.look()
+            ticker = Ticker("memory-gauge", PERIOD, peak.look)
             try:
                 yield peak
             finally:
                 ticker.end(_PATIENCE)
+
+
+def _processes() -> list[psutil.Process]:
+    this = psutil.Process()
+    return [this, *this.children(recursive=True)]
 
 
 def _ram(process: psutil.Process) -> int:

@@ -33,6 +33,9 @@ WHY: dict[str, tuple[str, ...]] = {
     "none": (),  # nothing could be measured without failures
 }
 """The keys of ``Advice.why``, and which values each has."""
+SMALLER = 0.9, 512 * 1024**2
+"""Who is to be smaller takes no more than this part of the other's memory, and so many bytes less: libraries that were
+loaded by the first, and what the system keeps, blur what is below that."""
 GAIN = 1.03
 """What a setting must bring to be worth a line in the settings file."""
 
@@ -87,9 +90,11 @@ def _memory(fit: _Measured) -> Advice:
     equal = fit.among(fit.best(fit.heaviest, "tokens_per_second", _most) or fit.labels)
     equal = equal.among(equal.best(fit.lightest, "ttft_ms", _least) or equal.labels)
     sizes = sorted((size, label) for label in equal.labels if (size := equal.memory(label)) is not None)
-    if len(sizes) < max(2, len(equal.labels)) or sizes[0][0] == sizes[1][0]:
+    if len(sizes) < max(2, len(equal.labels)):
         return Advice(equal.labels[0], "same")
     (size, label), (other_size, other) = sizes[:2]
+    if size > SMALLER[0] * other_size or other_size - size < SMALLER[1]:
+        return Advice(equal.labels[0], "same")
     return Advice(label, "memory", {"bytes": size, "over": other, "over_bytes": other_size})
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app import config_vllm, config_vllm_profiles
+from app import config_method, config_vllm, config_vllm_profiles
 from app.config_errors import shown_value
 from app.config_llm import EngineName, engine_name, header_value, http_address
 
@@ -40,6 +40,11 @@ class EngineSettings(BaseSettings):
         validation_alias=AliasChoices("llm_engine", "inference_engine"),
         description="which engine answers: vllm_openai, vllm, ollama, hf (or transformers), extractive;"
         " auto takes the first that is ready, in this order",
+    )
+    inference_method: str = Field(
+        "",
+        description="speculative: several tokens at a time; vllm (speculative_config in VLLM_CONFIG, else n-grams) and"
+        " hf (with HF_DRAFT_MODEL_PATH) can, and no other engine answers then; empty: each engine's ordinary way",
     )
     model: str = Field("", description="Ollama's model, such as qwen3:8b; empty: the first chat model that Ollama has")
     ollama_base_url: str = Field("http://127.0.0.1:11434", description="where the Ollama server listens")
@@ -99,7 +104,8 @@ class EngineSettings(BaseSettings):
     def vllm_arguments(self) -> dict[str, Any]:
         """vLLM's engine arguments: the profile's, over them VLLM_CONFIG, over them the settings of single ones.
 
-        What is set to None is left to vLLM. The model, its name and TRUST_REMOTE_CODE are not among them.
+        What is set to None is left to vLLM, but for speculation where INFERENCE_METHOD asks for it. The model, its name
+        and TRUST_REMOTE_CODE are not among them.
         """
         single = {name: getattr(self, f"vllm_{name}") for name in VLLM_OVERRIDES}
         values = {
@@ -107,12 +113,18 @@ class EngineSettings(BaseSettings):
             **self.vllm_config,
             **{name: value for name, value in single.items() if value is not None},
         }
-        return {name: value for name, value in values.items() if value is not None}
+        values = {name: value for name, value in values.items() if value is not None}
+        return config_method.speculating(values) if self.inference_method else values
 
     @field_validator("llm_engine", mode="before")
     @classmethod
     def _one_spelling(cls, value: object) -> object:
         return engine_name(value)
+
+    @field_validator("inference_method")
+    @classmethod
+    def _method_is_possible(cls, value: str, info: ValidationInfo) -> str:
+        return config_method.checked(value, info.data.get("llm_engine", ""))
 
     @field_validator("vllm_config")
     @classmethod

@@ -160,10 +160,9 @@ def remove(service: Service, args: dict[str, Any]) -> Iterator[Event]:
 def engines(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     """Every engine's state, and which one answers now."""
     service.forget_choices()
-    chosen = service.choice().engine
-    states = service.engines()
-    model = next(status.model for status in states if status.name == chosen.name)
-    yield {"result": {"engine": chosen.name, "model": model, "engines": [status.as_dict() for status in states]}}
+    chosen, states = service.switch.answering, service.engines()
+    model = next((status.model for status in states if status.name == chosen), "")
+    yield {"result": {"engine": chosen, "model": model, "engines": [status.as_dict() for status in states]}}
 
 
 def switch(service: Service, args: dict[str, Any]) -> Iterator[Event]:

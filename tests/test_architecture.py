@@ -18,8 +18,8 @@ from app.config import ROOT
 FLOORS = (
     (
         "app", "columns", "database", "errors", "schema", "sizes", "small_talk", "text", "config", "config_engines",
-        "config_errors", "config_file", "config_llm", "config_print", "config_vllm", "config_vllm_profiles",
-        "config_write", "imports", "offline",
+        "config_errors", "config_file", "config_llm", "config_method", "config_print", "config_vllm",
+        "config_vllm_profiles", "config_write", "imports", "offline",
     ),
     ("engines", "models", "readers", "knowledge"),
     ("llm_utils", "conversation"),

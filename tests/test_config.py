@@ -131,6 +131,40 @@ def test_the_engine_and_its_other_names(
     assert load_settings().llm_engine == engine
 
 
+@pytest.mark.parametrize("engine", ["", "auto", "vllm", "hf", "transformers"])
+def test_speculation_goes_with_the_engines_that_can(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFERENCE_METHOD", "speculative")
+    monkeypatch.setenv("LLM_ENGINE", engine)
+
+    assert load_settings().inference_method == "speculative"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("LLM_ENGINE: ollama", "set LLM_ENGINE to vllm"),
+        ("LLM_ENGINE: extractive", "set LLM_ENGINE to vllm"),
+        ("INFERENCE_ENGINE: ollama", "LLM_ENGINE is ollama"),
+        ("llm: {provider: ollama}", "LLM_ENGINE is ollama"),
+        ("LLM_ENGINE: vllm_openai", "LLM_ENGINE=vllm INFERENCE_METHOD=speculative python -m app vllm-serve"),
+    ],
+)
+def test_speculation_with_an_engine_that_cannot_is_refused_with_what_to_set(
+    write: WriteFile, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    write(text)
+    monkeypatch.setenv("INFERENCE_METHOD", "speculative")
+
+    assert words.lower() in problem().message.lower()
+
+
+@pytest.mark.parametrize("method", ["Speculative", "speculation", "ngram", "true", "none"])
+def test_a_method_of_another_name_is_refused(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    monkeypatch.setenv("INFERENCE_METHOD", method)
+
+    assert f"INFERENCE_METHOD is '{method}', but must be speculative or empty" in problem().message
+
+
 def test_sections_and_mappings_are_joined_name_by_name(write: WriteFile, monkeypatch: pytest.MonkeyPatch) -> None:
     write("llm: {params: {max_tokens: 5, top_p: 0.5}}\nVLLM_CONFIG: {dtype: half, max_model_len: 1}")
     monkeypatch.setenv("LLM__PARAMS__TOP_P", "0.9")

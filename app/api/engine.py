@@ -69,8 +69,7 @@ def _check_is_a_name(model: str) -> None:
 
 def _state(service: Service) -> dict[str, Any]:
     service.forget_choices()
-    chosen = service.choice().engine.name
-    engines = service.engines()
+    chosen, engines = service.switch.answering, service.engines()
     progress = service.switch.progress
     return {
         "engine": chosen,

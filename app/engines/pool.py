@@ -97,6 +97,14 @@ class EnginePool:
         """
         return self._choose(name)[0]
 
+    @property
+    def answering(self) -> str:
+        """The name of the engine that would answer now; empty where none is ready."""
+        try:
+            return self.choice().engine.name
+        except EngineUnavailable:
+            return ""
+
     def _choose(self, name: str | None) -> tuple[Choice, int]:
         """The choice, and after how many changes of the live engine it was made."""
         with self._changed:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from app import offline
 from app.config_llm import ENGINE_SPELLINGS
+from app.engines.inference_method import UnableEngine, is_unable
 from app.errors import ConfigError, EngineUnavailable
 
 if TYPE_CHECKING:
@@ -60,11 +61,16 @@ def check_name(name: str, *, auto: bool = True) -> str:
 def create(name: str, settings: Settings) -> Engine:
     """The engine called ``name``; nothing is contacted or loaded yet.
 
+    One that cannot write as INFERENCE_METHOD says is never ready, and says why.
+
     Raises:
         ConfigError: no engine has this name.
     """
-    module, kind = ENGINES[check_name(name, auto=False)].split(":")
+    name = check_name(name, auto=False)
     offline.prepare(settings)  # also for programs that begin with an engine
+    if is_unable(name, settings):
+        return UnableEngine(name)
+    module, kind = ENGINES[name].split(":")
     return cast("Engine", getattr(import_module(module), kind)(settings))
 
 
@@ -104,5 +110,5 @@ def choose(wanted: str, engines: Mapping[str, Engine]) -> Choice:
         if status.ready:
             return Choice(engines[name], tuple(skipped))
         skipped.append(status)
-    reasons = "; ".join(f"{status.name}: {status.detail}" for status in skipped)
+    reasons = "; ".join(f"{status.name}: {status.detail.removesuffix('.')}" for status in skipped)
     raise EngineUnavailable(f"No engine is ready: {reasons or 'none was given'}.", "See `python -m app engines`.")

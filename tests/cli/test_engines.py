@@ -78,6 +78,20 @@ def test_without_a_server_an_engine_is_only_tried(tmp_path: Path) -> None:
     assert "only tried" in done.err
 
 
+def test_engines_that_cannot_speculate_say_so_and_none_of_them_answers(tmp_path: Path, model: Path) -> None:
+    given = {"INFERENCE_METHOD": "speculative", "HF_MODEL_PATH": str(model)}
+    found = command(tmp_path / "state", "engines", "--json", **given).json
+    reasons = {engine["name"]: engine["detail"] for engine in found["engines"] if not engine["ready"]}
+    assert (found["engine"], found["model"], len(reasons)) == ("", "", 5)
+    for name in ("ollama", "extractive", "vllm_openai", "hf"):
+        assert "INFERENCE_METHOD is speculative" in reasons[name]
+
+    asked = command(tmp_path / "state", "ask", QUESTION, "--engine", "extractive", "--no-documents", **given)
+    assert (asked.code, asked.out) == (1, "") and "without a model there is no speculative" in asked.err
+    refused = command(tmp_path / "state", "engines", LLM_ENGINE="ollama", **given)
+    assert (refused.code, len(refused.err.splitlines())) == (1, 1) and "LLM_ENGINE is ollama" in refused.err
+
+
 def pulled(data: Path, *lines: dict[str, object]) -> tuple[int, str, str]:
     reply = servers.chunked("application/x-ndjson", [json.dumps(line) + "\n" for line in (*PULLING, *lines)])
     tags = servers.json_reply(200, {"models": [{"name": "tiny:latest"}]})

@@ -18,6 +18,7 @@ import pytest
 
 from app.cli import main
 from app.config import ROOT, get_settings
+from app.config_method import NGRAM
 from app.engines import reaper
 from tests.models.parts import model
 from tests.product import free_port
@@ -136,6 +137,18 @@ def test_json_is_one_line_and_the_options_go_before_the_settings(run: Run, tmp_p
     assert told["environment"]["VLLM_API_KEY"] == KEY
     assert KEY not in json.dumps(told["argv"])
     assert (code, KEY in err) == (0, False)
+
+
+def test_a_server_speculates_from_the_same_settings(run: Run) -> None:
+    command = run("--json", INFERENCE_METHOD="speculative", LLM_ENGINE="vllm")
+    command.line()
+    told = command.record()["argv"]
+    code, err = command.end(signal.SIGTERM)
+
+    given = next(word for word in told if word.startswith("--speculative-config="))
+    assert json.loads(given.partition("=")[2]) == NGRAM
+    assert code == 0
+    assert "speculative_config=" in err, "what it gets is told"
 
 
 def test_a_failed_start_shows_the_end_of_the_log_and_then_the_cause(run: Run) -> None:

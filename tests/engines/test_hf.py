@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from app.config import ROOT, Settings, load_settings
 from app.engines import hf_running
 from app.engines.hf import HfEngine
+from app.engines.hf_solo import Solo
 from app.errors import ContextTooLong, EngineError, EngineUnavailable, IncompleteAnswer, ModelDamaged, OutOfMemory
 from app.schema import Progress
 from tests.engines.hf_models import alone, lively, mamba
@@ -383,6 +384,39 @@ def test_the_tokens_of_half_a_character_are_told_without_text(
     assert whole.response_metadata["token_ids"] == [
         token for chunk in chunks for token in chunk.response_metadata["token_ids"]
     ]
+
+
+def test_speculation_wants_a_draft_and_writes_with_no_other_method(
+    folder: Path, truth: dict[str, str], tmp_path: Path, engine_of: Callable[..., HfEngine]
+) -> None:
+    without = engine_of(folder, inference_method="speculative")
+    status = without.check()
+    assert not status.ready and without.memory() is None
+    assert "HF_DRAFT_MODEL_PATH" in status.hint
+    with pytest.raises(EngineUnavailable, match="no draft is set"):
+        without.chat_model()
+
+    draft = lively(tmp_path / "draft", seed=1, num_hidden_layers=1)
+    weights = draft / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1000])
+    engine = engine_of(folder, inference_method="speculative", hf_draft_model_path=str(draft))
+    with pytest.raises(ModelDamaged):  # of the draft alone: the model itself is whole
+        engine.chat_model()
+    assert not engine.check().ready and not engine.loaded
+
+    weights.write_bytes(whole)
+    engine.close()
+    reply = engine.chat_model().invoke(QUESTIONS[0], max_tokens=TOKENS)
+    assert reply.text.rstrip("\ufffd") == truth[QUESTIONS[0]]
+    assert isinstance(engine._running._worker._writer, Solo)  # type: ignore[union-attr]
+
+
+def test_a_model_that_cannot_be_drafted_for_is_an_error(tmp_path: Path, engine_of: Callable[..., HfEngine]) -> None:
+    model = mamba(tmp_path / "mamba")
+    with pytest.raises(EngineError) as caught:
+        engine_of(model, inference_method="speculative", hf_draft_model_path=str(model)).chat_model()
+    assert "\n" not in str(caught.value) and caught.value.hint
 
 
 def test_a_draft_of_another_family_is_refused_in_one_line(

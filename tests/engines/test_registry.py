@@ -11,9 +11,11 @@ from langchain_core.language_models import BaseChatModel
 
 from app.config import load_settings
 from app.engines.registry import ENGINES, ORDER, choose, create, with_model
+from app.engines.switch import EngineSwitch
 from app.errors import ConfigError, EngineUnavailable
 from app.models import Fit, Memory, MemoryNeed
 from app.schema import EngineStatus, OnProgress
+from tests.engines.servers import Server
 
 
 class Stated:
@@ -105,6 +107,43 @@ def test_an_engine_without_room_for_its_model_is_skipped_with_the_figures() -> N
     assert choice.engine.name == "extractive"
     assert "needs about" in choice.reasons[0].detail
     assert not choice.reasons[0].ready
+
+
+@pytest.mark.parametrize("name", ["ollama", "extractive", "vllm_openai"])
+def test_an_engine_that_cannot_speculate_answers_in_no_other_way(name: str) -> None:
+    with Server({}) as there:  # each of them would be ready, or ask
+        given = {"vllm_base_url": there.url, "ollama_base_url": there.url}
+        engine = create(name, load_settings(inference_method="speculative", **given))
+        status = engine.check()
+        for way in (engine.chat_model, lambda: engine.load(lambda progress: None)):
+            with pytest.raises(EngineUnavailable) as caught:
+                way()
+            assert (caught.value.message, caught.value.hint) == (status.detail, status.hint)
+        engine.close()
+        assert there.requests == []
+    assert (engine.name, status.name, status.ready, engine.loaded) == (name, name, False, False)
+    assert "INFERENCE_METHOD is speculative" in status.detail and status.hint
+    assert engine.memory() is None and engine.context_window() > 0
+
+
+def test_auto_finds_among_those_that_speculate_or_says_of_each_why_not() -> None:
+    settings = load_settings(inference_method="speculative")
+    with pytest.raises(EngineUnavailable) as caught:
+        choose("auto", {name: create(name, settings) for name in ORDER})
+    for words in ("server that is asked", "Ollama has no speculative", "no draft is set", "without a model"):
+        assert words in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["auto", "ollama", "extractive", "vllm_openai"])
+def test_no_switch_leads_to_one_that_cannot_speculate(name: str) -> None:
+    switch = EngineSwitch(load_settings(inference_method="speculative"))
+    with pytest.raises(EngineUnavailable, match="INFERENCE_METHOD is speculative"):
+        switch.use(name)
+    with pytest.raises(EngineUnavailable, match="No engine is ready"):
+        switch.lease(name)
+    assert switch.lease_instead(()) is None
+    assert switch.answering == ""
+    switch.close()
 
 
 def test_another_spelling_of_an_engine_is_that_engine() -> None:

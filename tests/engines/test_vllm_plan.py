@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.config import Settings, load_settings
+from app.config_method import NGRAM
 from app.engines import vllm_plan
 from app.engines.vllm_plan import engine_arguments, memory_fit, model_facts, planned_length
 from app.errors import EngineUnavailable, ModelMissing
@@ -52,6 +53,24 @@ def test_vllm_sees_a_folder_and_code_runs_only_by_our_own_setting(facts: ModelFa
         "dtype": "bfloat16",
     }
     assert engine_arguments(load_settings(trust_remote_code=True), facts, CARD)["trust_remote_code"] is True
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, NGRAM),
+        ({"speculative_config": None}, NGRAM),
+        ({"speculative_config": {"method": "suffix"}}, {"method": "suffix"}),
+        ({"spec_method": "suffix"}, None),
+    ],
+)
+def test_speculation_is_the_users_own_or_by_ngrams(facts: ModelFacts, given: dict[str, Any], expected: Any) -> None:
+    wanted = load_settings(inference_method="speculative", vllm_config=given)
+    arguments = engine_arguments(wanted, facts, CARD)
+    assert arguments.get("speculative_config") == expected
+    assert arguments.get("speculative_config") is not NGRAM
+    assert arguments.get("spec_method") == given.get("spec_method")
+    assert "speculative_config" not in engine_arguments(settings(), facts, CARD)
 
 
 def test_what_the_user_sets_wins(facts: ModelFacts) -> None:

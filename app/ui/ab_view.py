@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app.conversation.duel import SIDES, VOTES, Duel, Flaw, Problem, Side, Vote
 from app.conversation.history import SavedMessage
 from app.service import Service
-from app.ui import answers
+from app.ui import ab_words, answers
 from app.ui.ab_live import LiveDuel
 from app.ui.faults import callback
 from app.ui.i18n import gist, t
@@ -22,9 +22,6 @@ _BUTTONS: dict[Vote, tuple[str, str]] = {
     "both_good": ("ab.both_good", ":material/thumb_up:"),
     "both_bad": ("ab.both_bad", ":material/thumb_down:"),
 }
-_VOTED: dict[Vote, str] = {
-    "a": "ab.voted_a", "b": "ab.voted_b", "both_good": "ab.voted_both_good", "both_bad": "ab.voted_both_bad",
-}  # fmt: skip
 _FLAWS: dict[Flaw, str] = {"failed": "ab.failed", "stood_in": "ab.stood_in", "stopped": "ab.stopped"}
 
 
@@ -72,15 +69,13 @@ def draw(service: Service, number: int, message: SavedMessage, question: str) ->
     for letter, side, column in zip(SIDES, duel.sides, _columns(str(number)), strict=True):
         with column:
             _side(duel, letter, side, f"{number}{letter}")
-    told = answers.searched(duel.chosen.answer, question)
-    if duel.vote:
-        told.append(f":material/how_to_vote: {t(_VOTED[duel.vote])}")
-    elif not duel.votable:
-        told.append(t("ab.no_vote"))
+    asking = duel.votable and not duel.vote
+    if asking:
+        words = t("ab.which_blind") if duel.blind else t("ab.which")
     else:
-        told.append(t("ab.which_blind") if duel.blind else t("ab.which"))
-    st.caption(" · ".join(told))
-    if duel.votable and not duel.vote:
+        words = (":material/how_to_vote: " if duel.vote else "") + t(ab_words.outcome(duel))
+    st.caption(" · ".join([*answers.searched(duel.chosen.answer, question), words]))
+    if asking:
         _buttons(service, number, message)
 
 
@@ -110,8 +105,8 @@ def _side(duel: Duel, letter: Literal["a", "b"], side: Side, key: str) -> None:
     if side.flaw:
         st.caption(f":material/info: {t(_FLAWS[side.flaw], engine=plain(side.engine), other=plain(answer.engine))}")
     told = answers.ending(answer) if side.problem is None else []
-    if not duel.hidden and side.problem is None:
-        told += [*_pace(side), *answers.asked(answer)]
+    if not duel.hidden:
+        told += [*ab_words.pace(side, t), *answers.asked(answer)]
     if told:
         st.caption(" · ".join(told))
 
@@ -119,14 +114,6 @@ def _side(duel: Duel, letter: Literal["a", "b"], side: Side, key: str) -> None:
 def _problem(problem: Problem) -> None:
     lines = [plain(line) for line in (gist(problem.code), problem.message, problem.hint) if line]
     st.warning("  \n".join([f"**{lines[0]}**", *lines[1:]]), icon=":material/error:")
-
-
-def _pace(side: Side) -> list[str]:
-    pace = side.pace
-    first = [t("ab.first_word", seconds=f"{pace.first_ms / 1000:.2f}")] if pace.first_ms is not None else []
-    rate = pace.tokens_per_second
-    speed = [t("ab.speed", rate=f"{rate:.1f}")] if rate is not None else []
-    return [*first, t("ab.in_all", seconds=f"{pace.total_ms / 1000:.2f}"), *speed]
 
 
 def _buttons(service: Service, number: int, message: SavedMessage) -> None:

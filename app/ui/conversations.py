@@ -6,9 +6,9 @@ import streamlit as st
 
 from app.conversation.history import Conversation
 from app.service import Service
-from app.ui import state
+from app.ui import export, state
 from app.ui.faults import callback
-from app.ui.i18n import t
+from app.ui.i18n import language, t
 from app.ui.live import ANSWERS
 from app.ui.markup import plain
 
@@ -81,6 +81,16 @@ def _menu(service: Service, conversation: Conversation) -> None:
         key=key,
         on_change=_rename,
         args=(service, conversation.id, key),
+    )
+    of = language()
+    st.download_button(
+        t("talks.export"),
+        lambda: export.markdown(conversation.title, service.history.messages(conversation.id, service.quote), of),
+        export.file_name(conversation.title),
+        "text/markdown",
+        on_click="ignore",
+        icon=":material/download:",
+        key="export-chat",
     )
     st.button(
         t("talks.delete"),

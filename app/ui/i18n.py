@@ -17,7 +17,12 @@ LANGUAGES: dict[Language, str] = {"en": "English", "zh": "中文"}
 
 def t(key: str, /, **values: object) -> str:
     """The words of ``section.name`` with ``{value}`` filled in. Raises KeyError for an unknown key."""
-    return words(language())[key].format(**values)
+    return said(language(), key, **values)
+
+
+def said(of: Language, key: str, /, **values: object) -> str:
+    """:func:`t` in a given language, for what is written where no page is being drawn."""
+    return words(of)[key].format(**values)
 
 
 def language() -> Language:

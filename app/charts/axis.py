@@ -60,15 +60,16 @@ def marked(words: str, ticks: Sequence[float], *, log: bool = False) -> Axis:
 
 def upto(words: str, most: float, *, parts: int = 5) -> Axis:
     """From 0 to a round number at or above ``most``, in about so many round ``parts``."""
-    return between(words, 0.0, most, parts=parts)
+    step = _round(most / parts) if most > 0 else 1.0
+    ticks = [at * step for at in range(max(1, math.ceil(most / step - 1e-9)) + 1)]
+    return Axis(words, 0.0, ticks[-1], [(tick, number(tick)) for tick in ticks])
 
 
-def between(words: str, low: float, high: float, *, parts: int = 5) -> Axis:
-    """From a round number at or below ``low`` to one at or above ``high``."""
+def span(words: str, low: float, high: float, *, parts: int = 5) -> Axis:
+    """From ``low`` to ``high`` exactly, with round ticks in between."""
     step = _round((high - low) / parts) if high > low else 1.0
-    first, last = math.floor(low / step + 1e-9), max(math.ceil(high / step - 1e-9), math.floor(low / step) + 1)
-    ticks = [at * step for at in range(first, last + 1)]
-    return Axis(words, ticks[0], ticks[-1], [(tick, number(tick)) for tick in ticks])
+    ticks = [at * step for at in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+    return Axis(words, low, high, [(tick, number(tick)) for tick in ticks])
 
 
 def powers(words: str, low: float, high: float) -> Axis:
@@ -80,6 +81,14 @@ def powers(words: str, low: float, high: float) -> Axis:
     end = min((tick for tick in every if tick >= high * (1 - 1e-9) and tick > begin), default=begin * 10)
     ticks = [tick for tick in every if begin <= tick <= end]
     return Axis(words, begin, end, [(tick, number(tick)) for tick in ticks], log=True)
+
+
+def fitting(words: str, values: Sequence[float], *, far: float = 20.0) -> Axis:
+    """From 0 to the largest of ``values``; where that is ``far`` times the smallest, a log axis that holds them all."""
+    above = [value for value in values if value > 0]
+    if above and max(above) >= far * min(above):
+        return powers(words, min(above), max(above))
+    return upto(words, max(above, default=1.0))
 
 
 def _round(step: float) -> float:

@@ -19,7 +19,7 @@ WIDTH = 400
 _HEIGHT = 250
 _RIGHT, _TOP, _BOTTOM = 16, 34, 60
 LEFT = 44
-_NAMES_A_LINE = 2
+_SHORT = 15  # columns of names of which three go in a line, else two
 _NAME_LINE = 16
 _LETTER = 6.3  # wide, at 11 pixels
 _FONTS = "system-ui, -apple-system, Segoe UI, Roboto, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif"
@@ -51,7 +51,8 @@ class Frame:
         self._names = names if len(names) > 1 else ()
         self.left, self.right = left, WIDTH - right
         self.top, self.bottom = _TOP, height - _BOTTOM
-        lines = max(1, -(-len(self._names) // _NAMES_A_LINE))
+        self._beside = 3 if len(self._names) > 2 and max(map(columns, self._names)) <= _SHORT else 2
+        lines = max(1, -(-len(self._names) // self._beside))
         self._height = height + (lines - 1) * _NAME_LINE
 
     def across(self, x: float) -> float:
@@ -121,8 +122,8 @@ class Frame:
         """The whole, with its title and, of several series, their names."""
         legend = ""
         for index, name in enumerate(self._names):
-            line, place = divmod(index, _NAMES_A_LINE)
-            x = LEFT + place * (WIDTH - LEFT) / _NAMES_A_LINE
+            line, place = divmod(index, self._beside)
+            x = LEFT + place * (WIDTH - LEFT) / self._beside
             y = self.bottom + _BOTTOM - 8 + line * _NAME_LINE
             legend += (
                 f'<rect x="{x:.0f}" y="{y - 9}" width="10" height="10" fill="{colour(index)}"/>'

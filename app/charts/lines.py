@@ -61,7 +61,8 @@ def _drawn(frame: Frame, x: Axis, y: Axis, item: Series, index: int) -> Iterator
     path = " ".join(frame.at(*point) for point in (_stairs(points) if item.kind == "steps" else points))
     yield f'<polyline points="{path}" fill="none" stroke="{paint}" stroke-width="2"{dashes(index)}/>'
     for (at, _), (low, high) in zip(item.points, item.whiskers, strict=bool(item.whiskers)):
-        yield _whisker(frame, at, low, high, paint)
+        if low < high:
+            yield _whisker(frame, at, low, high, paint)
     if item.kind != "line":
         return
     ticks = {tick for tick, _ in x.ticks}
@@ -70,7 +71,8 @@ def _drawn(frame: Frame, x: Axis, y: Axis, item: Series, index: int) -> Iterator
             cx, cy = frame.at(at, value).split(",")
             words = f"{item.name} {x.told(at)}: {y.told(value)}"
             if item.whiskers:
-                words += f" ({' – '.join(map(y.told, item.whiskers[number]))})"
+                low, high = item.whiskers[number]
+                words += f" ({y.told(low)} – {y.told(high)})" if low < high else ""
             yield f'<circle cx="{cx}" cy="{cy}" r="3.5" fill="{paint}"><title>{escape(words)}</title></circle>'
 
 

@@ -56,6 +56,9 @@ def bars(title: str, x: Axis, rows: Sequence[Row], names: Sequence[str]) -> str:
                     f' fill="{paint}" opacity="{opacity}"/>'
                 )
                 begin = end
+            if mark.low is not None and mark.high is not None:
+                parts.append(_interval(frame, mark.low, mark.high, y + _LINE // 2, "currentColor"))
+                begin = max(begin, frame.across(mark.high))
             parts.append(_words(begin + 5, y, mark.words))
     return frame.svg(parts)
 
@@ -68,15 +71,13 @@ def intervals(title: str, x: Axis, rows: Sequence[Row], names: Sequence[str], bo
         parts.append(_name(row, top))
         for line, mark in enumerate(row.marks):
             y, paint = top + line * _LINE + _LINE // 2, colour(mark.series)
-            at = end = frame.across(mark.value)
+            at = begin = end = frame.across(mark.value)
             if mark.low is not None and mark.high is not None:
+                parts.append(_interval(frame, mark.low, mark.high, y, paint))
                 begin, end = frame.across(mark.low), frame.across(mark.high)
-                parts.append(
-                    f'<path d="M{begin:.1f} {y - 4}v8M{begin:.1f} {y}H{end:.1f}M{end:.1f} {y - 4}v8" stroke="{paint}"'
-                    ' stroke-width="1.5" fill="none"/>'
-                )
             parts.append(f'<circle cx="{at:.1f}" cy="{y}" r="4" fill="{paint}"/>')
-            parts.append(_words(end + 6, top + line * _LINE, mark.words))
+            below = end < frame.across(border[1])  # its words go to the left, and not across the border
+            parts.append(_words(begin - 6 if below else end + 6, top + line * _LINE, mark.words, below))
     return frame.svg(parts)
 
 
@@ -114,5 +115,14 @@ def _name(row: Row, top: int) -> str:
     )
 
 
-def _words(x: float, y: float, words: str) -> str:
-    return f'<text x="{x:.1f}" y="{y + 11}" font-size="10" opacity="0.85">{escape(words)}</text>'
+def _interval(frame: Frame, low: float, high: float, y: int, paint: str) -> str:
+    begin, end = frame.across(low), frame.across(high)
+    return (
+        f'<path d="M{begin:.1f} {y - 4}v8M{begin:.1f} {y}H{end:.1f}M{end:.1f} {y - 4}v8" stroke="{paint}"'
+        ' stroke-width="1.5" fill="none"/>'
+    )
+
+
+def _words(x: float, y: float, words: str, before: bool = False) -> str:
+    anchor = ' text-anchor="end"' if before else ""
+    return f'<text x="{x:.1f}" y="{y + 11}" font-size="10" opacity="0.85"{anchor}>{escape(words)}</text>'

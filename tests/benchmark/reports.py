@@ -16,9 +16,10 @@ from app.benchmark.load_report import Arrivals, Goodput, LoadReport
 from app.benchmark.sample import Outcome, Sample
 
 ENVIRONMENT: dict[str, Any] = {
-    "processor": "AMD Ryzen 9 7950X", "cores": 16, "memory": 64_000_000_000, "os": "Linux 6.8", "python": "3.11.9",
+    "processor": "AMD Ryzen 9 7950X", "cores": 16, "machine_cores": 32, "memory": 64_000_000_000,
+    "system": "Linux 6.8", "python": "3.11.9",
     "gpus": [{"name": "NVIDIA GeForce RTX 4090", "memory": 25_757_220_864, "driver": "570.124"}],
-    "versions": {"hotswap": "1.0.0", "torch": "2.13.0", "transformers": "5.3.0", "vllm": "0.32.0", "ollama": None},
+    "versions": {"hotswap": "1.0.0", "torch": "2.13.0", "transformers": "5.3.0", "vllm": "0.32.0"},
 }  # fmt: skip
 RESOURCES: dict[str, Any] = {
     "seconds": 31.4, "samples": 251, "hz": 8.0,
@@ -61,6 +62,11 @@ NO_GPU: dict[str, Any] = {
     "vllm_note": "the server has no vLLM metrics at /metrics",
 }
 TOKENS = 64
+CONFIG: dict[str, Any] = {
+    "target": "http://127.0.0.1:8002/v1", "model": "qwen3-4b", "api": "chat",
+    "prompts": "synthetic, about 128 tokens", "prompt_seed": 0, "max_tokens": TOKENS, "fixed_length": True,
+    "temperature": 0.0, "timeout_s": 60.0, "check_tokens": True,
+}  # fmt: skip
 
 
 def load_report(**changes: Any) -> LoadReport:
@@ -85,9 +91,7 @@ def load_report(**changes: Any) -> LoadReport:
     report = LoadReport(
         id="20261203T091500123456-0a1b", at="2026-12-03T09:15:00+00:00", kind="load",
         config={
-            "target": "vllm_openai", "model": "qwen3-4b", "base_url": "http://127.0.0.1:8002/v1", "concurrency": 8,
-            "requests": 120, "warmup": 4, "max_tokens": TOKENS, "fixed": True, "prompts": "synthetic, 128 tokens",
-            "seed": 0,
+            **CONFIG, "concurrency": 8, "num_requests": 120, "warm_up_requests": 4,
         },
         environment=ENVIRONMENT, seconds=round(max(free) - begin, 4), samples=tuple(samples),
         itl=_itl(chance, 120 * (TOKENS - 1)), resources=RESOURCES,
@@ -118,14 +122,17 @@ def arrival_report(*, saturated: bool = True, **changes: Any) -> LoadReport:
     report = LoadReport(
         id="20261203T093000123456-1b2c", at="2026-12-03T09:30:00+00:00", kind="arrival",
         config={
-            "target": "vllm_openai", "model": "qwen3-4b", "base_url": "http://127.0.0.1:8002/v1", "rate": rate,
-            "duration": 30, "process": "poisson", "burstiness": 1.0, "max_tokens": TOKENS, "fixed": True, "seed": 0,
+            **CONFIG, "process": "poisson", "rate": rate, "duration_s": 30.0, "num_prompts": len(samples),
+            "burstiness": None, "seed": 0, "trace": None, "warm_up_s": 2.0, "cool_down_s": 2.0,
+            "limits": {"ttft_ms": 500.0, "e2e_ms": 3000.0},
         },
         environment=ENVIRONMENT, seconds=seconds, samples=tuple(samples),
         itl=_itl(chance, len(kept) * (TOKENS - 1)), resources=NO_GPU,
         arrivals=Arrivals(
             "poisson", rate, round(len(kept) / 26, 3), round(len(kept) / seconds, 3), saturated,
-            "8 prompts came a second and 6.4 were answered; the line grew by 1.6 a second" if saturated else "",
+            "answers under way rose from 9 to 41 and the first token from 1250 to 2980 ms while prompts came"
+            if saturated
+            else "",
             True, tuple(in_flight),
         ),
         goodput=Goodput({"ttft_ms": 500.0, "e2e_ms": 3000.0}, 41, round(41 / len(kept), 4), round(41 / seconds, 3)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ class EvaluationJobs:
         self._switch = switch
         self._home = settings.data_dir / "evaluations"
         self._jobs: JobBoard[Evaluated] = JobBoard()
+        self._under_way = 0
+        self._lock = threading.Lock()
         self.runs: Runs = Runs(self._home)
         temporary.clean_up(self._home)
 
@@ -44,7 +47,8 @@ class EvaluationJobs:
 
         if request.engine and request.questions is None:
             self._ready(request.engine)  # said now, not after a folder was read
-        done = Work(request, self._settings, self._knowledge, self._writer, self._home).do(on_progress)
+        with self._noted():
+            done = Work(request, self._settings, self._knowledge, self._writer, self._home).do(on_progress)
         for run in (done.run, done.other):
             if run is not None:
                 self.runs.keep(run)
@@ -53,6 +57,20 @@ class EvaluationJobs:
     def start(self, title: str, request: Request) -> Job[Evaluated]:
         """The same in the background."""
         return self._jobs.start(title, lambda on_progress: self.evaluate(request, on_progress))
+
+    def running(self) -> bool:
+        """Whether one is being made now, in whatever thread."""
+        return self._under_way > 0
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        with self._lock:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
 
     def jobs(self) -> list[Job[Evaluated]]:
         """Running and recent evaluations, newest first."""

@@ -188,9 +188,26 @@ def evaluate(service: Service, args: dict[str, Any]) -> Iterator[Event]:
     return _with_progress(lambda on_progress: service.evaluations.evaluate(Request(**given), on_progress))
 
 
+def compare(service: Service, args: dict[str, Any]) -> Iterator[Event]:
+    """Compare engines; ``args`` are the fields of :class:`app.benchmark.request.CompareRequest`."""
+    from app.benchmark.request import CompareRequest
+
+    request = CompareRequest.from_dict(args)
+    return _with_progress(lambda on_progress: service.benchmarks.compare(request, on_progress))
+
+
+def tune(service: Service, args: dict[str, Any]) -> Iterator[Event]:
+    """Try settings of an engine; ``args`` are the fields of :class:`app.benchmark.request.TuneRequest`."""
+    from app.benchmark.request import TuneRequest
+
+    request = TuneRequest.from_dict(args)
+    return _with_progress(lambda on_progress: service.benchmarks.tune(request, on_progress))
+
+
 OPERATIONS: dict[str, Operation] = {
     "ingest": ingest, "search": search, "ask": ask, "documents": documents, "read": read, "collections": collections,
     "remove": remove, "engines": engines, "switch": switch, "pull": pull, "evaluate": evaluate,
+    "compare": compare, "tune": tune,
 }  # fmt: skip
 
 

@@ -6,21 +6,19 @@ through it.
 
 from __future__ import annotations
 
-import gc
-import logging
-import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import offline
 from app.answering import Answering
+from app.benchmark_jobs import BenchmarkJobs
 from app.cited_source import SourceView, cited_source
 from app.config import Settings, get_settings
 from app.conversation.history import History
 from app.engines.registry import readiness
 from app.engines.switch import EngineSwitch
-from app.errors import HotswapError, Offline
+from app.errors import Offline
 from app.evaluation_jobs import EvaluationJobs
 from app.jobs import Job, JobBoard
 from app.knowledge import open_knowledge
@@ -30,14 +28,13 @@ from app.owner import Ownership
 from app.schema import DocumentInfo, EngineStatus, IngestReport, OnProgress, SearchResult
 from app.uploads import Uploads
 from app.votes import Votes
+from app.warm_up import WarmUp
 
 if TYPE_CHECKING:
     from app.conversation.request import Wishes
     from app.conversation.response import Response
     from app.conversation.turns import Turn
     from app.engines.registry import Choice
-
-log = logging.getLogger(__name__)
 
 PATIENCE = 60.0
 """Seconds that the answers in flight may take to end when the server is stopped."""
@@ -55,6 +52,7 @@ class Service:
         self.switch = EngineSwitch(settings)
         self.models = ModelJobs(settings, self.switch)
         self.evaluations = EvaluationJobs(settings, self.knowledge, self.switch)
+        self.benchmarks = BenchmarkJobs(settings, self.knowledge, self.switch, self.evaluations.running)
         self.metrics = Metrics()
         self.answering = Answering(settings, self.switch, self.knowledge, self.metrics.answered)
         observe(self.metrics, self.answering.admission, self.switch)
@@ -62,8 +60,7 @@ class Service:
         self._jobs = JobBoard[IngestReport]()
         self._switches = JobBoard[EngineStatus]()
         self._pulls = JobBoard[EngineStatus]()
-        self._warming: threading.Thread | None = None
-        self._lock = threading.RLock()
+        self._warm_up = WarmUp(self.switch, self.knowledge)
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Service:
@@ -90,7 +87,7 @@ class Service:
     def close(self) -> None:
         """Let the answers in flight end, stop the other work, let the engines and files go, give up the folder."""
         self.answering.close(PATIENCE)
-        work = (self._jobs, self._switches, self._pulls, self.models, self.evaluations)
+        work = (self._jobs, self._switches, self._pulls, self.models, self.benchmarks, self.evaluations)
         for part in (*work, self.switch, self.history, self.votes, self.knowledge):
             part.close()
         self.ownership.release()
@@ -253,29 +250,11 @@ class Service:
     @property
     def warm(self) -> bool:
         """Whether the first question will find everything loaded."""
-        return self._warming is not None and not self._warming.is_alive()
+        return self._warm_up.done
 
     def warm_up(self) -> None:
         """Load what the first answer needs, in a thread of its own; returns at once, does nothing the second time."""
-        with self._lock:
-            if self._warming is None:
-                self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
-                self._warming.start()
-
-    def _warm_up(self) -> None:
-        try:
-            with self.switch.lease() as engine:
-                self.switch.load(engine)
-            for name in self.collections():
-                retriever = self.knowledge.retriever(name)
-                for text in ("warm up", "预热"):  # each language loads parts of its own
-                    retriever.search(text, 1)
-            gc.collect()
-            gc.freeze()  # what is loaded now stays; collections need not walk through it again and again
-        except HotswapError as error:
-            log.warning("warm-up: %s", error)
-        except Exception:  # a failed warm-up only makes the first answer slower; that answer will say what is wrong
-            log.exception("warm-up failed")
+        self._warm_up.start()
 
 
 _current: Service | None = None

@@ -229,6 +229,5 @@ def test_one_owner(service: Service, settings: Settings) -> None:
 def test_warm_up_returns_at_once_and_ends(service: Service) -> None:
     service.warm_up()
     service.warm_up()
-    assert service._warming is not None
-    service._warming.join(100)
+    service._warm_up.wait(100)
     assert service.warm

@@ -28,8 +28,8 @@ from app.schema import OnProgress, Progress
 from app.sizes import size
 
 if TYPE_CHECKING:
+    from app.benchmark.live import LiveEngine
     from app.benchmark.request import CompareRequest, TuneRequest
-    from app.benchmark.room import Live
     from app.config import Settings
     from app.knowledge.library import Knowledge
 
@@ -43,7 +43,7 @@ class Surroundings:
 
     settings: Settings
     knowledge: Knowledge | None = None
-    live: Live | None = None
+    live: LiveEngine | None = None
     busy: Callable[[], bool] = lambda: False
     make: Make = create
     gauge: MemoryGauge = field(default_factory=MemoryGauge)
@@ -147,7 +147,7 @@ class Comparing:
             for seat in self.seats:
                 seat.close()
             if engine and live:
-                failed = live.bring_back(lambda progress: None)
+                failed = live.bring_back()
                 self._notes.append(
                     note("not_back", engine=engine, why=failed) if failed else note("back", engine=engine)
                 )
@@ -194,11 +194,14 @@ class Comparing:
 
     def _one_by_one(self, course: Course, steps: Sequence[Round]) -> None:
         for seat in self.seats:
-            self._load(seat)
-            course.warm_up(seat, self._most)
-            for step in steps:
-                course.measure(seat, step)
-            seat.close()
+            self._measure_alone(seat, course, steps)
+
+    def _measure_alone(self, seat: Seat, course: Course, steps: Sequence[Round]) -> None:
+        self._load(seat)
+        course.warm_up(seat, self._most)
+        for step in steps:
+            course.measure(seat, step)
+        seat.close()
 
     @property
     def _most(self) -> int:

@@ -10,6 +10,7 @@ import re
 from functools import cache
 from typing import Any
 
+from app.benchmark.plain_lines import LINES
 from app.text import Language
 
 NOTES: dict[str, tuple[str, str]] = {
@@ -32,9 +33,9 @@ NOTES: dict[str, tuple[str, str]] = {
         "每项设置单独加载、逐个测量；最后又把第一项重新测了一遍。",
     ),
     "drift": (
-        "With {readers} readers the unchanged settings wrote {times} times as much at the end as at the beginning:"
-        " the machine changed meanwhile.",
-        "{readers} 位读者时，未改动的设置在结束时的吞吐是开始时的 {times} 倍：机器状态在此期间变了。",
+        "With {readers} readers ({turns} turns) the unchanged settings wrote {times} times as much at the end as at the"
+        " beginning: the machine changed meanwhile.",
+        "{readers} 位读者（{turns} 轮）时，未改动的设置在结束时的吞吐是开始时的 {times} 倍：机器状态在此期间变了。",
     ),
     "same_weights": ("All run the same weights.", "所有引擎运行相同的权重。"),
     "other_weights": (
@@ -152,17 +153,18 @@ NOTES: dict[str, tuple[str, str]] = {
     ),
     "stopped": ("It answered no more: {error}", "它不再回答：{error}"),
     "lacks": ("{engine} has no {what}.", "{engine} 没有{what}。"),
-    "lacks_for": (
-        "{engine} has no {what} here; it speculates with a draft model: give one with --draft.",
-        "{engine} 在此没有{what}；它用草稿模型做推测解码：用 --draft 指定。",
+    "fixed": ("In {engine}, {what} is fixed.", "在 {engine} 中，{what}是固定的。"),
+    "lacks_ngram": (
+        "{engine} has no n-gram speculation here; it speculates with a draft model: give one with --draft.",
+        "{engine} 在此没有 n-gram 推测解码；它用草稿模型做推测：用 --draft 指定。",
     ),
     "servers_setting": (
         "For {engine}, {what} is a setting of the server: {setting}.",
         "对 {engine} 而言，{what}是服务器的设置：{setting}。",
     ),
     "servers_lack": (
-        "For {engine}, {what} is the server's affair, and Ollama has no setting for it.",
-        "对 {engine} 而言，{what}由服务器决定，Ollama 没有这项设置。",
+        "For {engine}, {what} is the server's own affair: there is no setting for it.",
+        "对 {engine} 而言，{what}由服务器自己决定：没有这项设置。",
     ),
     "wants_draft": (
         "This wants a draft model: give one with --draft.",
@@ -171,7 +173,6 @@ NOTES: dict[str, tuple[str, str]] = {
 }
 THINGS = {
     "prefix caching": "前缀缓存",
-    "chunked prefill that could be switched": "可开关的分块预填充",
     "chunked prefill": "分块预填充",
     "n-gram speculation": "n-gram 推测解码",
     "speculation with a draft model": "草稿模型推测解码",
@@ -201,5 +202,5 @@ def told(of: Language, line: str) -> str:
 @cache
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """Those that say most first, so that no short one takes the line of a longer one."""
-    pairs = sorted(NOTES.values(), key=lambda pair: -len(pair[0]))
+    pairs = sorted([*NOTES.values(), *LINES], key=lambda pair: -len(pair[0]))
     return [(re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(english))), said) for english, said in pairs]

@@ -1,17 +1,16 @@
-"""Whether all engines of a comparison fit into memory at once, and the live engine that may make room for them."""
+"""Whether all engines of a comparison fit into memory at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from app.benchmark.identity import memory_of_ollama
 from app.models import Fit, Memory, MemoryNeed, fit, free_memory
 
 if TYPE_CHECKING:
     from app.benchmark.seat import Seat
-    from app.schema import OnProgress
 
 OVERHEAD = 0.2
 """Of a model's file: what Ollama takes beside it, about; how much it will be, only Ollama knows."""
@@ -23,18 +22,6 @@ class Overflow:
 
     need: int
     free: int
-
-
-class Live(Protocol):
-    """The engine that answers the product's readers."""
-
-    def set_aside(self, on_progress: OnProgress) -> str:
-        """Close it, where it takes memory here; its name, empty where there was nothing to close."""
-        ...
-
-    def bring_back(self, on_progress: OnProgress) -> str:
-        """As it was before; why not, where that fails."""
-        ...
 
 
 def overflow(seats: Iterable[Seat]) -> Overflow | None:

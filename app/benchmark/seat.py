@@ -53,6 +53,13 @@ class _Repeats:
             if known:
                 getattr(self, name).append(round(statistics.median(known), 3))
 
+    def cell(self, label: str, readers: int, turns: int) -> Cell:
+        """All repeats."""
+        return Cell(
+            label, readers, turns, tuple(self.tokens_per_second), tuple(self.ttft_ms), tuple(self.tpot_ms),
+            round(statistics.mean(self.output_tokens), 1) if self.output_tokens else None, self.asked, self.failed,
+        )  # fmt: skip
+
 
 class Seat:
     """``make`` makes its engine. Nothing here raises an engine's error: it becomes the ``problem``."""
@@ -168,13 +175,7 @@ class Seat:
 
     def cells(self) -> list[Cell]:
         """Its figures."""
-        return [
-            Cell(
-                self.label, readers, turns, tuple(found.tokens_per_second), tuple(found.ttft_ms), tuple(found.tpot_ms),
-                round(statistics.mean(found.output_tokens), 1) if found.output_tokens else None, found.asked, found.failed,
-            )
-            for (readers, turns), found in self._repeats.items()
-        ]  # fmt: skip
+        return [found.cell(self.label, *load) for load, found in self._repeats.items()]
 
     def _memory(self) -> tuple[int | None, int | None]:
         """What it took when it was loaded: RAM, GPUs."""

@@ -73,6 +73,12 @@ class EnginePool:
         return self._wanted
 
     @property
+    def wanted_model(self) -> str | None:
+        """Its model, where a switch named one; None for that of the settings."""
+        with self._changed:
+            return next(iter(self._models.values()), None)
+
+    @property
     def engines(self) -> dict[str, Engine]:
         """Each engine by its name, as it is now."""
         with self._changed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _WAIT_FOR_FOLDER = 20.0  # seconds; a server that is starting, or another short command, has the folder
 
 
-def run(settings: Settings, name: str, args: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def run(settings: Settings, name: str, args: dict[str, Any]) -> Generator[dict[str, Any]]:
     """The operation's events. Raises what the operation raises; DataFolderBusy when the folder stays taken."""
     deadline = time.monotonic() + _WAIT_FOR_FOLDER
     while True:

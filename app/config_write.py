@@ -33,8 +33,10 @@ class Written:
     overridden_by: str | None
 
 
-def set_value(key: str, value: str) -> Written:
+def set_value(key: str, value: str | dict[str, Any]) -> Written:
     """Writes ``KEY: value`` into the settings file in use; where there is none, into a new ``config.yaml``.
+
+    An empty ``value`` leaves the setting to its default.
 
     Raises:
         ConfigError: the file is not valid, cannot be written, or is built so that it had to be rewritten.
@@ -54,7 +56,7 @@ def set_value(key: str, value: str) -> Written:
     return Written(path, None if before is None else str(before), _overriding(key))
 
 
-def _by_hand(key: str, value: str) -> str:
+def _by_hand(key: str, value: object) -> str:
     return f"Set {key} to {shown_value(key, value)} there by hand, or in the environment."
 
 
@@ -65,13 +67,13 @@ def _overriding(key: str) -> str | None:
     return next((variables[name] for name in wanted if name in variables), None)
 
 
-def _changed(old: str, key: str, value: str) -> str | None:
+def _changed(old: str, key: str, value: str | dict[str, Any]) -> str | None:
     """``old`` with the setting in it; None where no change of it gives the old settings and the new one alone."""
     wanted = _effective(old)
     wanted.pop(key.lower(), None)
     if value:
         wanted[key.lower()] = value
-    for text in _candidates(old, key, _scalar(value)):
+    for text in _candidates(old, key, _on_one_line(value)):
         try:
             if _effective(text) == wanted:
                 return text
@@ -126,10 +128,11 @@ def _replaced(old: str, name: yaml.Node, held: yaml.Node, scalar: str) -> str:
     return f"{old[:start]}{deeper}{scalar}{old[end:]}"
 
 
-def _scalar(value: str) -> str:
-    """``value`` as YAML on one line, in quotes where it would be read as something else without them."""
-    style = None if value.isprintable() else '"'
-    return str(yaml.safe_dump(value, allow_unicode=True, width=10**9, default_style=style)).splitlines()[0]
+def _on_one_line(value: str | dict[str, Any]) -> str:
+    """``value`` as YAML, in quotes where it would be read as something else without them."""
+    style = None if isinstance(value, dict) or value.isprintable() else '"'
+    dumped = yaml.safe_dump(value, allow_unicode=True, width=10**9, default_style=style, default_flow_style=True)
+    return str(dumped).splitlines()[0]
 
 
 def _replace(path: Path, text: str) -> None:

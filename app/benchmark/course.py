@@ -127,6 +127,7 @@ async def _watched(work: Callable[[], Coroutine[Any, Any, list[Sample]]], look: 
     try:
         while not (await asyncio.wait([task], timeout=_LOOKS))[0]:
             look()
+        look()  # who ends it also ends the engine's processes: what failed of that does not count
     except BaseException:
         task.cancel()
         await asyncio.wait([task])

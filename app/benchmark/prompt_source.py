@@ -69,7 +69,7 @@ def gather(
     """
     if source.kind == "synthetic":
         made = synthetic.prompts(count, source.tokens, source.seed)
-        return Prompts(made, f"synthetic, {source.tokens} tokens", own=False)
+        return Prompts(made, f"synthetic, about {source.tokens} tokens", own=False)
     if source.kind == "prompts":
         items = parse(source.text, source.file or "the file")
         return Prompts(items, f"{source.file or 'a file'}, {len(items)} prompts")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.cli import bench_load
+from app.cli import bench_compare, bench_load
 
 if TYPE_CHECKING:
     from app.cli.common import Commands
@@ -20,3 +20,4 @@ def add(commands: Commands) -> None:
     )
     kinds = bench.add_subparsers(title="benchmarks", metavar="KIND", required=True)
     bench_load.add(kinds)
+    bench_compare.add(kinds)

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from app.errors import HotswapError
@@ -35,8 +36,8 @@ def run(name: str, **arguments: Any) -> Any:
     set_up_logging(settings)
     on_text: Callable[[str], None] = arguments.pop("on_text", lambda text: None)
     on_line: Callable[[dict[str, Any]], None] = arguments.pop("on_line", lambda line: None)
-    with ProgressLine(sys.stderr) as progress:
-        for event in client.run(settings, name, arguments):
+    with ProgressLine(sys.stderr) as progress, closing(client.run(settings, name, arguments)) as events:
+        for event in events:
             if "progress" in event:
                 progress.show(event["progress"])
             elif "text" in event:

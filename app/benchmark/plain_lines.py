@@ -64,7 +64,7 @@ LINES: tuple[tuple[str, str], ...] = (
     ("No NVIDIA driver answers: {error}.", "没有 NVIDIA 驱动响应：{error}。"),
     ("The NVIDIA driver shows no GPU that can be asked.", "NVIDIA 驱动没有可供查询的 GPU。"),
     ("The NVIDIA driver does not list its GPUs: {error}.", "NVIDIA 驱动没有列出 GPU：{error}。"),
-    ("{visible} leaves no GPU of this machine.", "{visible} 没有留下本机的任何 GPU。"),
+    ("{variable}={names} leaves no GPU of this machine.", "{variable}={names} 没有留下本机的任何 GPU。"),
     ("{where} gives no metrics ({status}).", "{where} 不提供指标（{status}）。"),
     ("{where} tells nothing of vLLM.", "{where} 没有 vLLM 的指标。"),
     ("{where} does not answer ({error}).", "{where} 没有响应（{error}）。"),

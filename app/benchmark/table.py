@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from app import columns
@@ -13,7 +14,8 @@ from app.errors import one_line
 from app.text import Language
 
 _BETWEEN = "  "
-_WIDEST = 60  # columns of one cell
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What would move a terminal's cursor, turn its writing around, or cannot be written at all."""
 
 
 def table(report: Report, of: Language = "en") -> str:
@@ -28,7 +30,7 @@ def table(report: Report, of: Language = "en") -> str:
     if advice := telling.advice(report, of):
         sentence, *settings = advice
         lines += ["", sentence, *([f"{say(of, 'apply')} {_BETWEEN.join(settings)}"] if settings else [])]
-    return "\n".join(map(str.rstrip, lines)) + "\n"
+    return "".join(f"{_UNSAFE.sub(' ', line).rstrip()}\n" for line in lines)
 
 
 def _rows(grid: Grid) -> Iterator[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from app.benchmark.grid import Grid
-from app.benchmark.load_report import LoadReport
+from app.benchmark.load_report import LIMITS, LoadReport
 from app.benchmark.notes import told
 from app.benchmark.told_resources import resources
 from app.benchmark.words import counted, kind, say
@@ -102,9 +101,9 @@ def _summary(report: LoadReport, of: Language) -> Iterator[tuple[str, str]]:
         )  # fmt: skip
 
 
-def limits(wanted: Any, of: Language) -> str:
+def limits(wanted: Mapping[str, float], of: Language) -> str:
     """What an answer was held to."""
-    return " · ".join(say(of, f"{name}_limit", ms=figure(limit)) for name, limit in wanted.items())
+    return " · ".join(say(of, f"{name}_limit", ms=figure(wanted[name])) for name in LIMITS if name in wanted)
 
 
 def _lag(report: LoadReport, of: Language) -> str:

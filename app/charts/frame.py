@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -23,6 +24,10 @@ _SHORT = 15  # columns of names of which three go in a line, else two
 _NAME_LINE = 16
 _LETTER = 6.3  # wide, at 11 pixels
 _FONTS = "system-ui, -apple-system, Segoe UI, Roboto, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif"
+
+
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 may not hold in any form: a picture with it is not drawn at all."""
 
 
 def colour(index: int) -> str:
@@ -129,7 +134,7 @@ class Frame:
                 f'<rect x="{x:.0f}" y="{y - 9}" width="10" height="10" fill="{colour(index)}"/>'
                 f'<text x="{x + 15:.0f}" y="{y}">{escape(shortened(name, 26))}</text>'
             )
-        return (
+        svg = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self._height}" role="img"'
             f' aria-label="{escape(self._title)}" font-size="11" fill="currentColor"'
             f' font-family="{_FONTS}"'
@@ -137,6 +142,7 @@ class Frame:
             f'<text x="{LEFT}" y="16" font-size="13" font-weight="600">{escape(self._title)}</text>'
             f"{''.join(parts)}{legend}</svg>"
         )
+        return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", svg)
 
 
 def as_image(svg: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from app.benchmark.comparison import Advice, Cell, ComparisonReport, Contestant
 from app.benchmark.figures import Distribution
 from app.benchmark.load_report import Arrivals, Goodput, LoadReport
+from app.benchmark.notes import note
 from app.benchmark.sample import Outcome, Sample
 
 ENVIRONMENT: dict[str, Any] = {
@@ -57,9 +58,9 @@ RESOURCES: dict[str, Any] = {
 NO_GPU: dict[str, Any] = {
     **RESOURCES,
     "gpus": None,
-    "gpu_note": "no NVIDIA driver answers here",
+    "gpu_note": "No NVIDIA driver answers: NVML Shared Library Not Found.",
     "vllm": None,
-    "vllm_note": "the server has no vLLM metrics at /metrics",
+    "vllm_note": "http://127.0.0.1:8002/metrics tells nothing of vLLM.",
 }
 TOKENS = 64
 CONFIG: dict[str, Any] = {
@@ -73,11 +74,11 @@ def load_report(**changes: Any) -> LoadReport:
     """Eight readers, 124 requests; four are the warm-up, five went wrong in three ways."""
     chance = random.Random(7)
     wrong: dict[int, tuple[Outcome, str, str]] = {
-        40: ("failed", "http_503", "503: the queue is full"),
-        41: ("failed", "http_503", "503: the queue is full"),
-        77: ("failed", "timeout", "nothing came for 60 s"),
-        90: ("truncated", "cut", "the stream ended without an end mark"),
-        101: ("duplicated", "duplicated", "the end of the answer came twice"),
+        40: ("failed", "http_503", "HTTP 503: the queue is full"),
+        41: ("failed", "http_503", "HTTP 503: the queue is full"),
+        77: ("failed", "timeout", "Nothing came for 60 seconds."),
+        90: ("truncated", "cut", "The stream ended without saying how the answer ended."),
+        101: ("duplicated", "extra_tokens", "66 tokens came, and the server counted 64."),
     }
     free = [0.0] * 8
     samples = []
@@ -114,11 +115,7 @@ def arrival_report(*, saturated: bool = True, **changes: Any) -> LoadReport:
         samples.append(_sample(len(samples), at, chance.expovariate(700), ttft, tpot, 2 <= at <= 28))
     kept = [sample for sample in samples if sample.kept]
     seconds = round(max(sample.end for sample in kept) - min(sample.scheduled for sample in kept), 4)
-    edges = sorted([(sample.sent, 1) for sample in samples] + [(sample.end, -1) for sample in samples])
-    under_way, in_flight = 0, []
-    for when, change in edges:
-        under_way += change
-        in_flight.append((round(when, 3), under_way))
+    in_flight = [(sample.sent, sum(other.sent <= sample.sent < other.end for other in samples)) for sample in samples]
     report = LoadReport(
         id="20261203T093000123456-1b2c", at="2026-12-03T09:30:00+00:00", kind="arrival",
         config={
@@ -147,7 +144,7 @@ def compare_report(**changes: Any) -> ComparisonReport:
         Contestant(
             "hf", "hf", "Qwen3-4B", "sha256:5f2e", "bfloat16", {"HF_MAX_BATCH": "8"}, 11.4,
             1_300_000_000, 1_900_000_000, 8_200_000_000, 9_900_000_000,
-            notes=("32 readers ask at once, and HF_MAX_BATCH is 8: the others wait.",),
+            notes=(note("max_batch", readers=32, batch=8),),
         ),
         Contestant(
             "vllm", "vllm", "Qwen3-4B", "sha256:5f2e", "bfloat16", {}, 62.0,
@@ -155,7 +152,7 @@ def compare_report(**changes: Any) -> ComparisonReport:
         ),
         Contestant(
             "ollama", "ollama", "qwen3:4b", "sha256:a3c1", "Q4_K_M", {}, 3.2, None, None, 3_900_000_000, 4_100_000_000,
-            notes=("ollama computes Q4_K_M, hf bfloat16: other numbers.",),
+            notes=(note("free_length", one="ollama"),),
         ),
         Contestant(
             "vllm_openai", "vllm_openai", problem="Nobody answers at http://127.0.0.1:8002/v1.",
@@ -179,7 +176,11 @@ def compare_report(**changes: Any) -> ComparisonReport:
             "vllm", "throughput", {"readers": 32, "times": 5.44, "low": 5.1, "high": 5.8, "over": "ollama"},
             {"LLM_ENGINE": "vllm"},
         ),
-        interleaved=True, notes=("Prompts of a repeat share no beginning; prefix caching is on in vllm.",),
+        interleaved=True,
+        notes=(
+            note("interleaved"),
+            note("formats", one="hf", format="bfloat16", other="ollama", other_format="Q4_K_M"),
+        ),
     )  # fmt: skip
     return replace(report, **changes)
 
@@ -223,7 +224,7 @@ def tune_report(**changes: Any) -> ComparisonReport:
             "n-gram speculation", "gain", {"readers": 1, "times": 1.356, "low": 1.275, "high": 1.438},
             {"VLLM_CONFIG": '{"speculative_config": {"method": "ngram", "num_speculative_tokens": 4}}'},
         ),
-        interleaved=False, notes=("Each setting was loaded by itself, one after the other.",),
+        interleaved=False, notes=(note("settings_alone"),),
     )  # fmt: skip
     return replace(report, **changes)
 

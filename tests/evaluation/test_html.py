@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from html.parser import HTMLParser
 
 import pytest
 
@@ -11,6 +10,7 @@ from app.evaluation.html import page, spoken
 from app.evaluation.report import METRICS
 from app.evaluation.table import table
 from app.evaluation.words import WORDS
+from tests.balanced import Balanced
 from tests.evaluation.parts import record, run
 
 EVIL = '<script>alert("x")</script><img src=http://evil.example/a.png onerror=alert(1)>'
@@ -34,23 +34,6 @@ def test_a_page_is_whole_and_asks_nobody_for_anything(of: str, other: object) ->
     assert "<script" not in text and "@import" not in text
     assert set(re.findall(r"https?://[^\s\"'<]+", text)) <= {"http://www.w3.org/2000/svg"}
     Balanced().feed(text)
-
-
-class Balanced(HTMLParser):
-    """Fails where tags do not close in the order in which they open."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: object) -> None: ...
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 def test_what_comes_from_documents_and_questions_is_text() -> None:

@@ -117,11 +117,11 @@ def command(pid: int) -> bytes:
 
 @pytest.fixture(scope="package")
 def loaded(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmEngine]:
-    """With the model as it was fetched from a hub, by its name."""
+    """With the model as it was fetched from a hub, by its name, and vLLM's statistics."""
     shelf = tmp_path_factory.mktemp("shelf")
     with online(), HubServer({"org/tiny": Repo.of(tiny)}) as hub:
         done = fetch(FetchRequest("org/tiny"), load_settings(models_dir=shelf, hf_endpoint=hub.url))
-    engine = engine_for(done.value, models_dir=shelf)
+    engine = engine_for(done.value, models_dir=shelf, disable_log_stats=False)
     engine.load(lambda progress: None)
     yield engine
     engine.close()

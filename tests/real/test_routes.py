@@ -148,6 +148,17 @@ def test_by_its_text_nothing_is_lost_or_comes_twice(two: list[Vllm], whole: str)
         assert told.text[len(begun) :] in (rest, rest.removeprefix(blank)), at
 
 
+def test_a_fixed_length_is_kept_by_a_server_and_by_two_that_share_an_answer(two: list[Vllm]) -> None:
+    alone = ask(engine(two[0].url).chat_model(), QUESTION, ignore_eos=True, max_tokens=64)
+    with CuttingProxy(two[0].port) as first:
+        first.at = 20
+        shared = ask(engine(first.url, two[1].url).chat_model(), QUESTION, ignore_eos=True, max_tokens=64)
+    for told in (alone, shared):
+        assert (told.error, told.reason) == (None, "length")
+        assert told.usage is not None and told.usage[1] == 64
+    assert (shared.names, shared.text) == (["a", "b"], alone.text)
+
+
 def test_vllm_is_found_to_go_on_with_a_text(two: list[Vllm]) -> None:
     routed = engine(*(server.url for server in two), probe=0.5)
     ask(routed.chat_model(), QUESTION)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
+from app.benchmark.engine_target import EngineTarget
+from app.benchmark.prompts import Length, Prompt
+from app.benchmark.target import Hearing
+from app.config import load_settings
 from app.engines import reaper
 from app.engines.vllm import VllmEngine
 from app.errors import EngineError, EngineUnavailable, ModelDamaged, ModelMissing, OutOfMemory
@@ -88,6 +95,26 @@ def test_weights_that_do_not_fit_their_description_are_refused_and_nothing_stays
 def test_too_little_room_for_the_context_is_a_matter_of_memory(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE")
     assert isinstance(fault(engine_for(tiny, kv_cache_memory_bytes=1024)), OutOfMemory)
+
+
+@pytest.mark.soak
+def test_speculation_by_ngrams_has_several_tokens_come_at_once(tiny: Path) -> None:
+    """That its arguments are vLLM's, the shorter tests tell; this one, that vLLM guesses with them."""
+
+    def guessed(what: str) -> float:
+        name = f"vllm:spec_decode_num_{what}_tokens_total"
+        return REGISTRY.get_sample_value(name, {"model_name": "tiny", "engine": "0"}) or 0.0
+
+    given = {"vllm_model_path": str(tiny), "vllm_config": ARGUMENTS, "llm": {"params": {"timeout": 120}}}
+    engine = VllmEngine(load_settings(inference_method="speculative", vllm_disable_log_stats=False, **given))
+    try:
+        target, hearing = EngineTarget(engine), Hearing(time.perf_counter)
+        asyncio.run(target.answer(Prompt("p", ({"role": "user", "content": "Hello " * 20},)), Length(200), hearing))
+        assert hearing.output_tokens == hearing.ids == 200
+        assert len(hearing.times) < 200, "several tokens come at once"
+        assert 0 < guessed("accepted") <= guessed("draft")
+    finally:
+        engine.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@
 
     python benchmarks/hf_or_vllm.py [FOLDER] [--layers 10] [-- --readers 1,8,32 --repeats 3 …]
 
-Makes the model (bf16, hidden size 960; its words are noise and its speed is real) in FOLDER, unless it is there, and runs
-`python -m app bench compare` on it, to which everything after `--` is passed on. What it shows is how the two engines
-compare on this machine with a model of this size, and nothing about answers.
+Makes the model (bf16, hidden size 960; its words are noise and its speed is real) in FOLDER, unless it is there, and
+runs `python -m app bench compare` on it, to which everything after `--` is passed on. What it shows is how the two
+engines compare on this machine with a model of this size, and nothing about answers.
 """
 
 from __future__ import annotations

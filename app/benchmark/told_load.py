@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from app.benchmark.grid import Grid
 from app.benchmark.load_report import LIMITS, LoadReport
 from app.benchmark.notes import told
+from app.benchmark.saturation import FEWEST
 from app.benchmark.told_resources import resources
 from app.benchmark.words import counted, kind, say
 from app.sizes import figure
@@ -88,7 +89,7 @@ def _summary(report: LoadReport, of: Language) -> Iterator[tuple[str, str]]:
     if (arrivals := report.arrivals) is not None:
         came = say(of, "came", rate=figure(arrivals.sent_rate))
         answered = say(of, "answered_rate", rate=figure(arrivals.answered_rate))
-        kept = [] if arrivals.over_saturated else [say(of, "kept_up")]
+        kept = [] if arrivals.over_saturated or len(report.kept) < FEWEST else [say(of, "not_saturated")]
         yield say(of, "rates"), " · ".join([came, answered, *kept])
         yield say(of, "sending"), _lag(report, of)
     if (goodput := report.goodput) is not None:

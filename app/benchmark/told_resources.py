@@ -22,17 +22,14 @@ def resources(seen: dict[str, Any], of: Language) -> Grid:
         for gpu in gpus:
             rows += _gpu(gpu, of)
     else:
-        rows.append((say(of, "gpu_name"), _none(seen.get("gpu_note"), of)))
+        note = seen.get("gpu_note")
+        rows.append((say(of, "gpu_name"), told(of, note) if note else say(of, "none_seen")))
     vllm = seen.get("vllm")
     if vllm:
         rows += _vllm(vllm, of)
-    if not vllm or seen.get("vllm_note"):
-        rows.append((say(of, "vllm_metrics"), _none(seen.get("vllm_note"), of)))
+    if note := seen.get("vllm_note"):  # nothing at all where no vLLM was asked
+        rows.append((say(of, "vllm_metrics"), told(of, note)))
     return Grid(say(of, "resources"), (), rows, frozenset({0, 1}))
-
-
-def _none(note: str | None, of: Language) -> str:
-    return told(of, note) if note else say(of, "none_seen")
 
 
 def _machine(seen: dict[str, Any], of: Language) -> Iterator[Row]:

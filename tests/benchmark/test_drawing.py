@@ -29,7 +29,7 @@ def test_charts_show_what_was_asked_for() -> None:
         "tune": ["Gain over vllm", "Memory: loaded, and paler at its peak"],
     }  # fmt: skip
     arrival = drawing.charts(arrival_report(), "en")[1]
-    assert "Whole answer, from when i…" in arrival and "Whole answer, from sending" in arrival
+    assert "Whole answer, since due" in arrival and "Whole answer, since sent" in arrival
     assert "limit 500 ms" in drawing.charts(arrival_report(), "en")[2]
 
 

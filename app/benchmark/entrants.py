@@ -53,10 +53,10 @@ def entrants(engines: Sequence[str], settings: Settings) -> list[Entrant]:
     return found
 
 
-def patient(settings: Settings) -> Settings:
-    """``settings`` with time enough for everybody in the line of an engine that is asked by many at once."""
+def patient(settings: Settings, seconds: float = PATIENCE) -> Settings:
+    """``settings`` with time enough, ``seconds`` at least, for everybody in the line of an engine asked by many."""
     params = settings.llm.params
-    longer = params.model_copy(update={"timeout": max(params.timeout, PATIENCE)})
+    longer = params.model_copy(update={"timeout": max(params.timeout, seconds)})
     return settings.model_copy(update={"llm": settings.llm.model_copy(update={"params": longer})})
 
 

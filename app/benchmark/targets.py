@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from app.benchmark.entrants import patient
 from app.benchmark.request import check_engine
 from app.engines.http import check_offline, shown, tls
 from app.engines.registry import create, with_model
@@ -39,7 +40,7 @@ def opened(wanted: LoadRequest | ArrivalRequest, settings: Settings, on_progress
         ConfigError, EngineError: the engine cannot be used.
     """
     if wanted.engine:
-        with _engine(wanted.engine, settings, on_progress) as target:
+        with _engine(wanted.engine, patient(settings, wanted.patience), on_progress) as target:
             yield target
     else:
         yield _server(wanted, settings)

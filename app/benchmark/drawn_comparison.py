@@ -15,8 +15,6 @@ from app.charts.rows import Mark, Row, bars, intervals
 from app.sizes import figure
 from app.text import Language
 
-_GB = 1e9
-
 
 def charts(report: ComparisonReport, of: Language) -> Iterator[str]:
     """Of settings only what they bring: their speeds lie too close together to be seen apart."""
@@ -104,19 +102,25 @@ def _speed_ups(report: ComparisonReport, turns: int, of: Language) -> Iterator[s
 
 
 def _memory(measured: Sequence[Contestant], of: Language) -> Iterator[str]:
-    rows = []
-    for one in measured:
-        bars_of = _bar(0, one.ram_loaded, one.ram_peak), _bar(1, one.gpu_loaded, one.gpu_peak)
-        rows.append(Row(one.label, [mark for mark in bars_of if mark is not None]))
-    reached = [mark.more or mark.value for row in rows for mark in row.marks]
-    if reached:
-        axis = upto(say(of, "gigabytes"), max(reached), parts=4)
-        yield bars(say(of, "memory_chart"), axis, rows, [say(of, "ram_name"), say(of, "gpu_name")])
+    kinds = {"ram_name": [(one.ram_loaded, one.ram_peak) for one in measured],
+             "gpu_name": [(one.gpu_loaded, one.gpu_peak) for one in measured]}  # fmt: skip
+    known = {name: sizes for name, sizes in kinds.items() if any(size is not None for pair in sizes for size in pair)}
+    most = max((size or 0 for sizes in known.values() for pair in sizes for size in pair), default=0)
+    if not most:
+        return
+    unit, name = (1e9, "GB") if most >= 1e9 else (1e6, "MB")
+    rows = [
+        Row(one.label, [mark for at, sizes in enumerate(known.values()) if (mark := _bar(at, *sizes[number], unit))])
+        for number, one in enumerate(measured)
+    ]
+    names = [say(of, kind) for kind in known]
+    title = say(of, "memory_chart", what=" · ".join(names))
+    yield bars(title, upto(name, most / unit, parts=4), rows, names)
 
 
-def _bar(number: int, loaded: int | None, peak: int | None) -> Mark | None:
-    known = [size / _GB for size in (loaded, peak) if size is not None]
+def _bar(series: int, loaded: int | None, peak: int | None, unit: float) -> Mark | None:
+    known = [size / unit for size in (loaded, peak) if size is not None]
     if not known:
         return None
     words = " → ".join(dict.fromkeys(map(figure, known)))
-    return Mark(number, known[0], words, more=known[-1] if known[-1] > known[0] else None)
+    return Mark(series, known[0], words, more=known[-1] if known[-1] > known[0] else None)

@@ -67,7 +67,7 @@ def _several(reports: Sequence[Report], of: Language) -> Iterator[str]:
 def _advice(report: Report, of: Language) -> Iterator[str]:
     if advice := telling.advice(report, of):
         sentence, *settings = map(escape, advice)
-        code = "".join(f"<code>{setting}</code>" for setting in settings)
+        code = " ".join(f"<code>{setting}</code>" for setting in settings)
         name = "advice_tune" if report.kind == "tune" else "advice"
         how = f'<p class="apply">{_say(of, "apply")} {code}</p>' if settings else ""
         yield f'<div class="advice"><h2>{_say(of, name)}</h2><p>{sentence}</p>{how}</div>'

@@ -8,12 +8,12 @@ from html import escape
 
 from app.charts.axis import Axis
 from app.charts.frame import Frame, colour
-from app.columns import shortened
+from app.columns import columns, shortened
 
 _LABEL = 122  # pixels for the names of rows
 _LETTERS = 19  # columns of a name that fit there
 _LINE, _GAP = 15, 9  # pixels of a value, and between rows
-_ROOM = 44  # pixels for what is written behind the longest bar
+_LETTER = 5.8  # pixels of a column of the words behind a value
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,9 @@ def intervals(title: str, x: Axis, rows: Sequence[Row], names: Sequence[str], bo
 
 def _frame(title: str, x: Axis, rows: Sequence[Row], names: Sequence[str]) -> Frame:
     tall = sum(_tall(row) for row in rows)
-    return Frame(title, x, Axis("", 0, 1, ()), names, left=_LABEL, right=_ROOM, height=tall + 103)
+    words = max((columns(mark.words) for row in rows for mark in row.marks), default=0)
+    room = int(words * _LETTER) + 10  # behind the longest bar
+    return Frame(title, x, Axis("", 0, 1, ()), names, left=_LABEL, right=room, height=tall + 103)
 
 
 def _tall(row: Row) -> int:

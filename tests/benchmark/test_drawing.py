@@ -24,9 +24,9 @@ def test_charts_show_what_was_asked_for() -> None:
         "compare": [
             "Tokens a second, all readers together · 1 turn", "First token, ms · 1 turn", "Speed-up over hf · 1 turn",
             "Tokens a second, all readers together · 5 turns", "First token, ms · 5 turns",
-            "Speed-up over hf · 5 turns", "Memory: loaded, and paler at its peak",
+            "Speed-up over hf · 5 turns", "RAM · GPU: loaded, and paler at its peak",
         ],
-        "tune": ["Gain over vllm", "Memory: loaded, and paler at its peak"],
+        "tune": ["Gain over vllm", "RAM · GPU: loaded, and paler at its peak"],
     }  # fmt: skip
     arrival = drawing.charts(arrival_report(), "en")[1]
     assert "Whole answer, since due" in arrival and "Whole answer, since sent" in arrival

@@ -166,7 +166,7 @@ class _Measured:
 
     def ratio(self, label: str, other: str | None, load: Load, name: str) -> Spread | None:
         """How many times the other's value, over the repeats."""
-        return Spread.of(ratios(self._values(label, load, name), self._values(other, load, name)))
+        return Spread.of_ratios(ratios(self._values(label, load, name), self._values(other, load, name)))
 
     def ordered(self, load: Load, name: str, key: Callable[[float], float]) -> list[str]:
         """From the best to the worst; those without values are left out."""

@@ -143,7 +143,7 @@ class ComparisonReport:
             base = of.get((baseline, cell.readers, cell.turns))
             if cell.label == baseline or base is None:
                 continue
-            ratio = Spread.of(ratios(cell.tokens_per_second, base.tokens_per_second))
+            ratio = Spread.of_ratios(ratios(cell.tokens_per_second, base.tokens_per_second))
             if ratio is not None:
                 found.append(SpeedUp(cell.label, cell.readers, cell.turns, ratio))
         return found
@@ -175,5 +175,5 @@ class ComparisonReport:
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    """How many times ``theirs`` each of ``ours`` is, repeat by repeat."""
-    return [one / other for one, other in zip(ours, theirs, strict=False) if other > 0]
+    """How many times ``theirs`` each of ``ours`` is, repeat by repeat, where both are something."""
+    return [one / other for one, other in zip(ours, theirs, strict=False) if one > 0 and other > 0]

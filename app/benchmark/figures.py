@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+MOST_TIMES = 1000.0
+"""The bounds of how many times something is lie no further apart than from a thousandth to this."""
 P95_AT_LEAST, P99_AT_LEAST = 20, 100
 """How many values a percentile wants: of fewer, it is the largest one by another name."""
 _T = (
@@ -85,6 +87,18 @@ class Spread:
         half = (_T[n - 2] if n - 2 < len(_T) else 1.96) * deviation / math.sqrt(n)
         return cls(mean, mean - half, mean + half, n)
 
+    @classmethod
+    def of_ratios(cls, values: Sequence[float]) -> Spread | None:
+        """Of how many times something is, repeat by repeat: the same by logarithms, so that no bound is below 0.
+
+        Half as fast is then as far from 1 as twice as fast, whichever of two is named first. Values are above 0.
+        """
+        found = cls.of([math.log(value) for value in values])
+        if found is None:
+            return None
+        low, high = (None if bound is None else _exp(bound) for bound in (found.low, found.high))
+        return cls(_exp(found.mean), low, high, found.n)
+
     def as_dict(self) -> dict[str, Any]:
         """The keys that programs rely on."""
         return {"mean": _rounded(self.mean), "low": _rounded(self.low), "high": _rounded(self.high), "n": self.n}
@@ -93,6 +107,11 @@ class Spread:
     def from_dict(cls, data: dict[str, Any]) -> Spread:
         """The inverse of :meth:`as_dict`."""
         return cls(**data)
+
+
+def _exp(value: float) -> float:
+    """Two repeats far apart would have bounds beyond all numbers."""
+    return min(max(math.exp(min(value, 10.0)), 1 / MOST_TIMES), MOST_TIMES)
 
 
 def _rounded(value: float | None) -> float | None:

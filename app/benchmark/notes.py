@@ -47,7 +47,7 @@ NOTES: dict[str, tuple[str, str]] = {
         "无法判断 {one} 与 {other} 的权重是否相同。",
     ),
     "formats": (
-        "{one} computes {format}, {other} {other_format}: other numbers.",
+        "{one} computes {format} and {other} computes {other_format}: other numbers.",
         "{one} 用 {format} 计算，{other} 用 {other_format}：数值不同。",
     ),
     "unknown_format": (
@@ -77,6 +77,7 @@ NOTES: dict[str, tuple[str, str]] = {
         " prompts reads less.",
         "共有 {count} 个提示词，需要 {asked} 个：每个问了多次，记得先前提示词的引擎读得更少。",
     ),
+    "prompts_of_file": ("{file}, {count} prompts", "{file}，{count} 个提示词"),
     "too_long": (
         "{count} prompts were left out for all: with their answers they do not fit the {window} tokens of {whose}.",
         "{count} 个提示词对所有引擎都省去：加上回答放不进 {whose} 的 {window} 个词元。",

@@ -72,7 +72,7 @@ def gather(
         return Prompts(made, f"synthetic, about {source.tokens} tokens", own=False)
     if source.kind == "prompts":
         items = parse(source.text, source.file or "the file")
-        return Prompts(items, f"{source.file or 'a file'}, {len(items)} prompts")
+        return Prompts(items, note("prompts_of_file", file=source.file or "a file", count=len(items)))
     if knowledge is None:
         raise BenchmarkError("There are no documents here to ask about.", "Use a file of prompts, or synthetic ones.")
     return _own(source, window, knowledge, on_progress)

@@ -69,7 +69,7 @@ class _Tuning(Comparing):
         later = {(cell.readers, cell.turns): cell.tokens_per_second for cell in again.cells()}
         found = []
         for cell in base.cells():
-            drift = Spread.of(ratios(later.get((cell.readers, cell.turns), ()), cell.tokens_per_second))
+            drift = Spread.of_ratios(ratios(later.get((cell.readers, cell.turns), ()), cell.tokens_per_second))
             if drift and drift.low is not None and drift.high is not None and not drift.low <= 1 <= drift.high:
                 found.append(note("drift", readers=cell.readers, turns=cell.turns, times=round(drift.mean, 2)))
         return found

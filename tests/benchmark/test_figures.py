@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,3 +49,23 @@ def test_a_spread_is_students_interval(n: int) -> None:
 
 def test_a_single_repeat_has_no_interval() -> None:
     assert Spread.of([4.0]) == Spread(4.0, None, None, 1)
+
+
+@given(st.lists(st.floats(0.01, 100), min_size=2, max_size=6))
+def test_how_many_times_is_never_below_nothing_and_turns_round_with_its_sides(values: list[float]) -> None:
+    there, back = Spread.of_ratios(values), Spread.of_ratios([1 / value for value in values])
+
+    assert there and back and there.low is not None and there.high is not None and back.high is not None
+    assert 0 < there.low <= there.mean * 1.000001 and there.mean <= there.high * 1.000001
+    assert math.isclose(there.mean * back.mean, 1, rel_tol=1e-6)
+    assert math.isclose(there.low * back.high, 1, rel_tol=1e-6)
+
+
+def test_the_spread_of_times_is_that_of_their_logarithms() -> None:
+    found = Spread.of_ratios([1, 2, 4])
+
+    assert found and found.low is not None and found.high is not None
+    assert math.isclose(found.mean, 2)
+    assert math.isclose(found.high, 2 * math.exp(4.303 * math.log(2) / math.sqrt(3)), rel_tol=1e-3)
+    assert Spread.of_ratios([1]) == Spread(1.0, None, None, 1)
+    assert Spread.of_ratios([]) is None

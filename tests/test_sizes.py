@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.sizes import duration, left, size
+from app.sizes import duration, figure, left, size
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,11 @@ def test_what_is_left_is_told_where_the_rate_is_known() -> None:
     assert left(250, 1000, 0) is None
     assert left(1000, 1000, 50) is None
     assert left(10, 0, 50) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(None, "–"), (0, "0"), (0.41234, "0.412"), (5.0, "5"), (48.26, "48.3"), (99.96, "100"), (1234.5, "1,234")],
+)
+def test_figures_have_three_digits_that_say_something(value: float | None, words: str) -> None:
+    assert figure(value) == words

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from app.benchmark.advice import WHY
 from app.benchmark.comparison import Advice
 from app.sizes import figure, size
 from app.text import Language
@@ -32,11 +33,11 @@ def kind(of: Language, name: str) -> str:
 
 
 def advice(of: Language, given: Advice) -> str:
-    """The sentence."""
+    """The sentence; what it has no value for is a dash. Raises KeyError for an unknown reason."""
     values = given.values
-    written: dict[str, object] = {"label": given.label}
+    written: dict[str, object] = {"label": given.label, **dict.fromkeys(WHY[given.why], figure(None))}
     for name, value in values.items():
-        written[name] = figure(value) if isinstance(value, float | int) else value
+        written[name] = figure(value) if value is None or isinstance(value, float | int) else value
     for name in ("readers", "few"):
         if name in values:
             written[name] = counted(of, "readers", values[name])

@@ -87,6 +87,7 @@ def test_every_reason_of_advice_has_a_sentence() -> None:
             sentence = advice(of, Advice("vllm", why, values))
             assert "{" not in sentence and "None" not in sentence
             assert has_han(sentence) == (of == "zh")
+    assert "– times" in advice("en", Advice("vllm", "throughput", {"readers": 2, "over": "hf"}))
     one_repeat = {"readers": 1, "times": 2.0, "low": None, "high": None, "over": "hf"}
     assert advice("en", Advice("vllm", "throughput", one_repeat)).endswith(
         "with 1 reader it writes 2 times as many tokens a second as hf."

@@ -17,7 +17,7 @@ from app.ui.faults import PageError, callback
 from app.ui.i18n import t
 from app.ui.markup import plain
 
-_PATIENCE = 2.0  # seconds that a question waits for the first look at the engines
+_PATIENCE = 2.0  # seconds that a click or a question waits for the first look at the engines
 
 
 def second() -> str | None:
@@ -68,7 +68,7 @@ def draw(service: Service, look: Look | None, first: str | None) -> None:
     one = _named(service, look, first)
     if problem := _hindrance(service, look, one, other):
         raise problem
-    st.caption(t("ab.both", one=plain(one), other=plain(other)))
+    st.caption(t("ab.both_blind") if blind() else t("ab.both", one=plain(one), other=plain(other)))
 
 
 def label(name: str, states: dict[str, EngineStatus]) -> str:
@@ -122,7 +122,7 @@ def _switched(service: Service, first: str | None) -> None:
     if not st.session_state["ab-on"]:
         state.keep("ab", None)
         return
-    look = STATES.known(service)
+    look = STATES.known(service, _PATIENCE)
     ready = [status.name for status in look.states if status.ready] if look else []
     live = answering(look.states, service.switch.wanted) if look else None
     taken = first or (live.name if live else None)

@@ -21,7 +21,7 @@ def event(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
 
 
 class SlowModel:
-    """Serves from its making to :meth:`stop`."""
+    """Serves from its making to :meth:`stop`. Asked to be brief it says six words."""
 
     def __init__(self) -> None:
         self.aborted: list[threading.Event] = []  # of each answer: set once its reader has left
@@ -38,13 +38,13 @@ class SlowModel:
                 if 1 in (asked.get("max_tokens"), asked.get("max_completion_tokens")):  # is it there?
                     self.wfile.write(event({"content": WORDS[0]}))
                 else:
-                    self._answer()
+                    self._answer(WORDS[:6] if "brief" in str(asked["messages"][-1]["content"]) else WORDS)
                 self.wfile.write(event({}, "stop") + b"data: [DONE]\n\n")
 
-            def _answer(self) -> None:
+            def _answer(self, words: list[str]) -> None:
                 aborted = threading.Event()
                 slow.aborted.append(aborted)
-                for word in WORDS:
+                for word in words:
                     self.wfile.write(event({"content": word}))
                     if select.select([self.connection], [], [], _GAP)[0]:  # closed: nothing more is asked
                         aborted.set()

@@ -106,7 +106,7 @@ def test_a_second_engine_is_chosen_in_the_sidebar_and_stays_in_the_address(servi
     page.selectbox(key="ab-second").set_value("hf").run()
     page.toggle(key="ab-blind").set_value(True).run()
     assert (address(page, "ab"), address(page, "blind")) == ("hf", "1")
-    assert "ollama and hf answer side by side." in [str(caption.value) for caption in page.sidebar.caption]
+    assert "Both answer side by side, in random order." in [str(caption.value) for caption in page.sidebar.caption]
     again = opened(docs="-", engine="ollama", ab="hf", blind="1")
     assert again.selectbox(key="ab-second").value == "hf" and again.toggle(key="ab-blind").value
     again.toggle(key="ab-on").set_value(False).run()

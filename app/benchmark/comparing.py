@@ -17,6 +17,7 @@ from app.benchmark.fairness import in_line, same_numbers, same_work
 from app.benchmark.monitor.memory import MemoryGauge
 from app.benchmark.notes import note
 from app.benchmark.prompt_source import Prompts, conversation_fits, fitting, gather
+from app.benchmark.quiet import quiet
 from app.benchmark.room import Overflow, overflow
 from app.benchmark.seat import Make, Seat
 from app.engines.registry import create
@@ -188,9 +189,10 @@ class Comparing:
     def _in_turn(self, course: Course, steps: Sequence[Round]) -> None:
         for seat in self.seats:
             course.warm_up(seat, self._most)
-        for step in steps:
-            for seat in self.seats:
-                course.measure(seat, step)
+        with quiet():
+            for step in steps:
+                for seat in self.seats:
+                    course.measure(seat, step)
 
     def _one_by_one(self, course: Course, steps: Sequence[Round]) -> None:
         for seat in self.seats:
@@ -199,8 +201,9 @@ class Comparing:
     def _measure_alone(self, seat: Seat, course: Course, steps: Sequence[Round]) -> None:
         self._load(seat)
         course.warm_up(seat, self._most)
-        for step in steps:
-            course.measure(seat, step)
+        with quiet():
+            for step in steps:
+                course.measure(seat, step)
         seat.close()
 
     @property

@@ -15,7 +15,6 @@ from app.benchmark.entrants import PATIENCE
 from app.benchmark.load import closed_loop
 from app.benchmark.prompt_source import size
 from app.benchmark.prompts import Length
-from app.benchmark.quiet import quiet
 from app.schema import OnProgress, Progress
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class Course:
             return conversations(target, asked, readers=step.readers, turns=step.turns, follow=follow, **common)
 
         seat.begin(self._gauge.now())
-        with quiet(), self._gauge.peak() as peak:
+        with self._gauge.peak() as peak:
             samples = self._run("measuring", seat, work)
         seat.took((step.readers, step.turns), samples, peak, self._gauge.now())
 

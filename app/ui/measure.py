@@ -1,27 +1,21 @@
-"""How well search does: questions asked of a collection in the background, and what came of them, now and before."""
+"""Measuring: how well search does, how fast engines answer, whose answers are liked. Each has a view of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
-from app.evaluation.work import Evaluated
-from app.jobs import Job
 from app.service import Service
-from app.ui import languages, measure_form, measure_runs, progress, style
-from app.ui.faults import show_notice
+from app.ui import ab_results, bench, languages, measure_search, state, style
+from app.ui.faults import callback, show_notice
 from app.ui.i18n import t
-from app.ui.markup import plain
-from app.ui.progress import Bar
 
-_JOBS = 3
-_STAGES = {
-    "waiting": "job.waiting",
-    "starting": "job.starting",
-    "reading": "job.reading",
-    "embedding": "job.embedding",
-    "choosing": "measure.choosing",
-    "writing": "measure.writing",
-    "searching": "measure.searching",
+_SEARCH = "search"
+_VIEWS: dict[str, Callable[[Service], None]] = {
+    _SEARCH: measure_search.draw,
+    "engines": bench.draw,
+    "votes": ab_results.draw,
 }
 
 
@@ -31,26 +25,35 @@ def page(service: Service) -> None:
     languages.draw()
     with st.container(key="measure"):
         st.markdown(f"## {t('measure.title')}")
-        st.markdown(t("measure.text"))
-        show_notice()
-        measure_form.draw(service)
-        jobs = service.evaluations.jobs()
-        measure_runs.choose_new(jobs)
-        watched = progress.draw(jobs, _ended, _JOBS)
-        measure_runs.draw(service)
-    progress.watch(watched, _bar)
+        view = _view()
+        with st.empty():
+            show_notice()
+        # A place for each, else the end of another view would stay below as long as this one's work lasts.
+        places = {name: st.container(key=f"measure-{name}") if name == view else st.empty() for name in _VIEWS}
+        with places[view]:
+            _VIEWS[view](service)
 
 
-def _bar(job: Job[Evaluated]) -> Bar:
-    now = job.progress
-    words = t(_STAGES.get(now.stage, "job.starting"))
-    count = t("job.count", number=min(now.done + 1, now.total), total=now.total) if now.total else ""
-    share = min(1.0, now.done / now.total) if now.total else None
-    return Bar(share, " · ".join(part for part in (words, count, plain(now.item)) if part))
+def _view() -> str:
+    """The one that the address names."""
+    words = {_SEARCH: t("measure.search"), "engines": t("measure.engines"), "votes": t("measure.votes")}
+    current = state.kept("view") or _SEARCH
+    if current not in _VIEWS:  # such as one that an address made up
+        current = _SEARCH
+    st.session_state["measure-view"] = current
+    st.segmented_control(
+        t("measure.what"),
+        list(_VIEWS),
+        required=True,
+        format_func=words.__getitem__,
+        key="measure-view",
+        on_change=_chosen,
+        label_visibility="collapsed",
+    )
+    return current
 
 
-def _ended(job: Job[Evaluated]) -> None:
-    if job.result is not None:
-        st.caption(f":material/check_circle: {t('measure.done')}")
-    elif job.error is None:
-        st.caption(t("measure.cancelled"))
+@callback
+def _chosen() -> None:
+    view = st.session_state["measure-view"]
+    state.keep("view", None if view == _SEARCH else view)

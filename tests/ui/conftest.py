@@ -22,10 +22,10 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     monkeypatch.setattr("app.ui.conversations.ANSWERS", live.ANSWERS)
     states = engine_states.EngineStates()
     states.look_now(stand_in)  # type: ignore[arg-type]
-    for module in ("ab_choice", "chat", "choices", "engines", "measure_form", "welcome"):
+    for module in ("ab_choice", "chat", "bench_form", "choices", "engines", "measure_form", "welcome"):
         monkeypatch.setattr(f"app.ui.{module}.STATES", states)
     models = model_states.ModelStates()
-    for module in ("engines", "model_list", "models"):
+    for module in ("bench_offers", "engines", "model_list", "models"):
         monkeypatch.setattr(f"app.ui.{module}.MODELS", models)
     yield stand_in
     stand_in.reply.go_on.set()
@@ -34,9 +34,12 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     stand_in.models.board.close()
     stand_in.evaluations.work.set()
     stand_in.evaluations.board.close()
+    stand_in.benchmarks.work.set()
+    stand_in.benchmarks.board.close()
     stand_in.board.close()
     stand_in.engine_board.close()
     stand_in.history.close()
+    stand_in.votes.close()
 
 
 @pytest.fixture

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
+from app.benchmark.comparison import ComparisonReport
+from app.benchmark.request import CompareRequest, TuneRequest
+from app.benchmark.runs import BenchmarkRuns
 from app.cited_source import SourceView
 from app.config import Settings
 from app.conversation.history import History
@@ -18,7 +21,7 @@ from app.errors import CollectionError, EngineError, EngineUnavailable, HotswapE
 from app.evaluation.runs import Runs
 from app.evaluation.work import Evaluated, Request
 from app.inventory import ModelHere
-from app.jobs import Job, JobBoard
+from app.jobs import Cancelled, Job, JobBoard
 from app.models import Fetched, FetchRequest, Fit, Memory, MemoryNeed
 from app.schema import (
     Answer,
@@ -33,6 +36,7 @@ from app.schema import (
     RouteStatus,
     RouteTry,
 )  # fmt: skip
+from app.votes import Votes
 from tests.engines.servers import unused_url
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "ui" / "main.py")
@@ -203,6 +207,41 @@ class EvaluationsStandIn:
         return self.board.jobs()
 
 
+class BenchmarksStandIn:
+    """The part of the BenchmarkJobs that the page uses. Who cancels keeps what was measured, as there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.board = JobBoard[ComparisonReport]()
+        self.runs = BenchmarkRuns(folder)
+        self.work = threading.Event()
+        self.step = Progress("measuring", 3, 18, "hf")
+        self.asked: list[CompareRequest | TuneRequest] = []
+        self.error: HotswapError | None = None
+        self.result: ComparisonReport | None = None
+
+    def start(self, title: str, request: CompareRequest | TuneRequest) -> Job[ComparisonReport]:
+        def work(on_progress: OnProgress) -> ComparisonReport:
+            if self.error is not None:
+                raise self.error
+            assert self.result is not None
+            report = replace(self.result, id=request.id)
+            try:
+                on_progress(self.step)
+                while not self.work.wait(0.02):
+                    on_progress(self.step)
+            except Cancelled:
+                self.runs.keep(replace(report, interrupted=True))
+                raise
+            self.runs.keep(report)
+            return report
+
+        self.asked.append(request)
+        return self.board.start(title, work)
+
+    def jobs(self) -> list[Job[ComparisonReport]]:
+        return self.board.jobs()
+
+
 class StandIn:
     """The part of the Service that the page uses."""
 
@@ -214,6 +253,8 @@ class StandIn:
         self.switch = SwitchStandIn()
         self.models = ModelsStandIn(folder / "models")
         self.evaluations = EvaluationsStandIn(folder / "evaluations")
+        self.votes = Votes(folder / "votes.sqlite3")
+        self.benchmarks = BenchmarksStandIn(folder / "benchmarks")
         self.steps: Sequence[Progress] = (Progress("loading", item="tiny"),)
         self.engine_error: HotswapError | None = None
         self.switched: list[tuple[str, str | None]] = []

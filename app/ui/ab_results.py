@@ -57,7 +57,7 @@ def sentence(pair: Pair) -> str:
         "count": count,
         "decided": pair.decided,
         "wins": pair.first.wins,
-        "range": f"{low * 100:.0f}–{high * 100:.0f} %",
+        "range": f"{low * 100:.0f}–{high * 100:.0f}\u00a0%",
     }
     if pair.first.wins == pair.second.wins:
         return t("ab.even", **of)

@@ -80,6 +80,7 @@ class Seat:
         self._more = [0, 0]  # the most that it took since then
         self._load_seconds: float | None = None
         self._ollama: tuple[int, int] | None = None
+        self._there_already = False
         self._repeats: dict[tuple[int, int], _Repeats] = {}
         self._notes: list[str] = []
 
@@ -119,7 +120,7 @@ class Seat:
             self.problem = f"{status.detail} {status.hint}".strip()
             self.lacks_memory = self.engine.check().ready
             return
-        there = self._held_by_ollama() is not None
+        self._there_already = self._held_by_ollama() is not None
         self._before = gauge.now()
         begun = time.perf_counter()
         try:
@@ -128,11 +129,11 @@ class Seat:
             self.problem, self.lacks_memory = str(error), isinstance(error, OutOfMemory)
             self.close()
             return
-        self._load_seconds = None if there else round(time.perf_counter() - begun, 3)
+        self._load_seconds = None if self._there_already else round(time.perf_counter() - begun, 3)
         self._loaded = gauge.now()
         self.dtype = self.engine.number_format()
         self._ollama = self._held_by_ollama()
-        self._notes += self._memory_notes(there)
+        self._notes += self._memory_notes()
 
     def unload(self) -> None:
         """As before it was loaded."""
@@ -158,8 +159,8 @@ class Seat:
             self.problem = note("stopped", error=samples[0].error)
 
     def close(self) -> None:
-        """Let its memory go."""
-        if self.engine is not None:
+        """Let its memory go; a model that others had Ollama load stays."""
+        if self.engine is not None and not self._there_already:
             self.engine.close()
 
     def contestant(self, more: Sequence[str] = ()) -> Contestant:
@@ -191,13 +192,13 @@ class Seat:
         name = self.entrant.name
         return memory_of_ollama(self.model, self.entrant.settings) if name == "ollama" else None
 
-    def _memory_notes(self, there: bool) -> list[str]:
+    def _memory_notes(self) -> list[str]:
         if self.entrant.name == "vllm_openai":
             return [note("servers_memory")]
         if self._ollama is None:
             return []
         ram, gpu = self._ollama
-        notes = [note("ollamas_memory")] + ([note("there_already")] if there else [])
+        notes = [note("ollamas_memory")] + ([note("there_already")] if self._there_already else [])
         return notes + ([note("partly_on_cpu", share=round(100 * ram / (ram + gpu)))] if ram and gpu else [])
 
     def _failures(self) -> list[str]:

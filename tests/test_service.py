@@ -231,3 +231,46 @@ def test_warm_up_returns_at_once_and_ends(service: Service) -> None:
     service.warm_up()
     service._warm_up.wait(100)
     assert service.warm
+
+
+def test_two_engines_answer_from_the_passages_of_one_search(
+    service: Service, engines: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines["hf"] = Engine("hf", speaking("Nineteen nautical miles. [1]"))
+    engines["ollama"] = Engine("ollama", speaking("From far away. [1]"))
+    searches: list[str] = []
+    retriever = service.knowledge.retriever()
+    find = type(retriever).invoke
+
+    def counted(self: Any, query: str, *args: Any, **kwargs: Any) -> Any:
+        searches.append(query)
+        return find(self, query, *args, **kwargs)
+
+    monkeypatch.setattr(type(retriever), "invoke", counted)
+    history = [Message("user", "Who built the lighthouse of Skarvoy?"), Message("assistant", "Ingrid Halvorsen. [1]")]
+    both = service.answering.ask_both("And how far is its lamp seen?", ("hf", "ollama"), history=history)
+    one, other = (response.wait() for response in both)
+    assert (one.engine, one.answer, other.engine, other.answer) == (
+        "hf", "Nineteen nautical miles. [1]", "ollama", "From far away. [1]",
+    )  # fmt: skip
+    assert both[0].passages == both[1].passages != ()
+    assert searches == [one.query] and one.query == other.query != "And how far is its lamp seen?"
+
+
+def test_nobody_stands_in_for_one_of_two(service: Service, engines: dict[str, Any]) -> None:
+    engines["hf"] = Engine("hf", speaking("Thirty hours. [1]"))
+    engines["ollama"] = Engine("ollama", Broken(messages=iter([])))
+    engines["vllm"] = Engine("vllm", speaking("no"), ready=False)
+    question = "How long does the rye bread rest?"
+    broken, whole = service.answering.ask_both(question, ("ollama", "hf"))
+    assert whole.wait().engine == "hf"
+    with pytest.raises(EngineUnavailable, match="went away"):
+        broken.wait()
+    with pytest.raises(EngineUnavailable, match="vllm cannot answer: as the test says"):
+        service.answering.ask_both(question, ("vllm", "hf"))[0].wait()
+    with pytest.raises(ConfigError, match="no engine"):
+        service.answering.ask_both(question, ("gpt", "hf"))
+    with service.answering.loaded(("vllm", "hf")) as errors:
+        assert [type(error) for error in errors] == [EngineUnavailable, type(None)]
+        assert service.switch.readers("hf") == 1
+    assert service.switch.readers("hf") == 0

@@ -177,7 +177,7 @@ THINGS = {
     "chunked prefill": "分块预填充",
     "n-gram speculation": "n-gram 推测解码",
     "speculation with a draft model": "草稿模型推测解码",
-    "a KV cache of another type": "其他类型的 KV 缓存",
+    "KV cache quantization": "KV 缓存量化",
     "how many answers are written at once": "同时写的回答数",
     "how many tokens a step reads": "每步读取的词元数",
 }

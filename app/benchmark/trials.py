@@ -23,7 +23,7 @@ TRIALS = {
     "draft": "speculation with a draft model",
     "max-num-seqs": "how many answers are written at once",
     "max-num-batched-tokens": "how many tokens a step reads",
-    "kv-cache-dtype": "a KV cache of another type",
+    "kv-cache-dtype": "KV cache quantization",
 }
 """What can be tried, by the words of ``--try``."""
 _ON_A_SERVER = {

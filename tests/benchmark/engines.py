@@ -24,8 +24,8 @@ GB = 10**9
 class Machine:
     """What the engines share, and what they note: ``log`` in order, ``asked`` the messages by engine and model.
 
-    ``takes`` are bytes by the engine's name, ``paces`` seconds a token, ``down`` those that are not ready. Models in
-    ``fails`` fail after as many answers. ``limits`` are memory beyond what was told, so that loading fails.
+    ``takes`` are bytes by the engine's name, ``paces`` seconds a token, ``down`` those that are not ready. Engines in
+    ``fails`` fail after as many answers. ``time`` passes only while they write: see :class:`MachineClock`.
     """
 
     size: int = 100 * GB
@@ -35,6 +35,7 @@ class Machine:
     load_errors: dict[str, EngineError] = field(default_factory=dict)
     fails: dict[str, int] = field(default_factory=dict)
     window: int = 4096
+    time: float = 0.0
     log: list[str] = field(default_factory=list)
     asked: dict[str, list[Sequence[BaseMessage]]] = field(default_factory=dict)
     loaded: dict[int, int] = field(default_factory=dict)
@@ -128,7 +129,8 @@ class PacedChat(BaseChatModel):
                 raise EngineUnavailable(f"{name} died.", "Look at its log.")
         count = kwargs["max_tokens"]
         for number in range(count):
-            await asyncio.sleep(machine.paces.get(name, 0))
+            machine.time += machine.paces.get(name, 0.001)
+            await asyncio.sleep(0)
             last = number == count - 1
             message = AIMessageChunk(
                 f"w{number} ",
@@ -138,6 +140,19 @@ class PacedChat(BaseChatModel):
             yield ChatGenerationChunk(message=message)
 
     def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        raise NotImplementedError
+
+
+class MachineClock:
+    """The machine's own time, so that speeds are certain; for ``app.benchmark.course.RealClock``."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def now(self) -> float:
+        return self._machine.time
+
+    async def sleep_until(self, when: float) -> None:
         raise NotImplementedError
 
 

@@ -162,7 +162,7 @@ def test_nothing_to_measure_is_an_error_with_every_reason() -> None:
 
 
 def test_a_server_that_dies_midway_keeps_what_it_answered_and_is_asked_no_more() -> None:
-    machine = Machine(fails={"vllm": 3 + 3 + 1}, paces={"hf": 0.0005})
+    machine = Machine(fails={"vllm": 3 + 3 + 1})
     report = on(machine, "hf", "vllm", readers=(1, 3, 2), repeats=2)
 
     dead = called(report, "vllm")
@@ -176,8 +176,7 @@ def test_a_server_that_dies_midway_keeps_what_it_answered_and_is_asked_no_more()
 
 
 def test_an_interrupted_run_keeps_what_was_measured_and_closes_the_engines() -> None:
-    machine = Machine(paces={"hf": 0.002, "vllm": 0.002})
-    rounds = 0
+    machine = Machine()
 
     def stop(progress: Progress) -> None:
         if progress.stage == "measuring" and progress.done >= 3:

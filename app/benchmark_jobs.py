@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from app.engines.registry import create
 from app.jobs import Cancelled, Job, JobBoard
 from app.schema import Progress
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from app.benchmark.request import CompareRequest, TuneRequest
     from app.benchmark.runs import BenchmarkRuns
     from app.config import Settings
+    from app.engines.base import Engine
     from app.engines.switch import EngineSwitch
     from app.knowledge.library import Knowledge
     from app.schema import OnProgress
@@ -35,6 +37,7 @@ class BenchmarkJobs:
         knowledge: Knowledge,
         switch: EngineSwitch,
         busy: Callable[[], bool] = lambda: False,
+        make: Callable[[str, Settings], Engine] = create,
     ) -> None:
         from app.benchmark.runs import BenchmarkRuns
 
@@ -42,6 +45,7 @@ class BenchmarkJobs:
         self._knowledge = knowledge
         self._switch = switch
         self._busy = busy
+        self._make = make
         self._jobs: JobBoard[ComparisonReport] = JobBoard()
         self._turn = threading.Lock()
         self._ending = False
@@ -82,7 +86,7 @@ class BenchmarkJobs:
         request.check()  # said now, not when it is our turn
         with self._our_turn(on_progress):
             live = LiveEngine(self._switch, lambda: self._ending)
-            around = Surroundings(self._settings, self._knowledge, live, self._disturbed)
+            around = Surroundings(self._settings, self._knowledge, live, self._disturbed, self._make)
             if isinstance(request, CompareRequest):
                 report = compare(request, around, on_progress)
             else:

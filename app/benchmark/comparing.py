@@ -226,8 +226,8 @@ class Comparing:
         at, name = now()
         notes = [*self._notes, *self.notes(found), *same_work(found, prompts, request.turns), *prompts.notes]
         notes += [note("one_repeat")] if request.repeats == 1 else []
-        config = {**asdict(request), "prompts": prompts.told}
-        config.pop("id")
+        given = {**asdict(request), "prompts": prompts.told}
+        config = {name: list(v) if isinstance(v, tuple) else v for name, v in given.items() if name != "id"}
         return ComparisonReport(
             request.id or name, at, self.kind, config, environment(), tuple(found), tuple(cells),
             self.advice(found, cells), self._interleaved, self._interrupted, tuple(notes),

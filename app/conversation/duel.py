@@ -12,7 +12,7 @@ SIDES: tuple[Literal["a", "b"], ...] = ("a", "b")
 Vote = Literal["", "a", "b", "both_good", "both_bad"]
 """Which answer is better; empty while nobody has said so."""
 VOTES: tuple[Vote, ...] = ("a", "b", "both_good", "both_bad")
-Flaw = Literal["", "failed", "stood_in", "stopped"]
+Flaw = Literal["", "failed", "stopped", "not_own"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Side:
 
     @property
     def flaw(self) -> Flaw:
-        """Why nobody can judge the engine by it: it failed, another one answered, or the reader stopped it.
+        """Why nobody can judge the engine by it: it failed, the reader stopped it, or it did not write the answer.
 
         An answer that reached the length allowed is as whole as this engine gives it.
         """
@@ -59,7 +59,7 @@ class Side:
             return "failed"
         if not self.answer.complete and self.answer.finish_reason == "stop":
             return "stopped"
-        return "" if self.answer.engine == self.engine else "stood_in"
+        return "" if self.answer.engine == self.engine else "not_own"
 
     @property
     def pace(self) -> Pace:

@@ -22,7 +22,7 @@ _BUTTONS: dict[Vote, tuple[str, str]] = {
     "both_good": ("ab.both_good", ":material/thumb_up:"),
     "both_bad": ("ab.both_bad", ":material/thumb_down:"),
 }
-_FLAWS: dict[Flaw, str] = {"stood_in": "ab.stood_in", "stopped": "ab.stopped"}  # of a failure its problem tells
+_FLAWS: dict[Flaw, str] = {"stopped": "ab.stopped", "not_own": "ab.not_own"}  # of a failure its problem tells
 
 
 class Growing:
@@ -103,7 +103,7 @@ def _side(duel: Duel, letter: Literal["a", "b"], side: Side, key: str) -> None:
     if answer.answer.strip() or side.problem is None:
         answers.said(key, answer)
     if side.flaw in _FLAWS:
-        st.caption(f":material/info: {t(_FLAWS[side.flaw], engine=plain(side.engine), other=plain(answer.engine))}")
+        st.caption(f":material/info: {t(_FLAWS[side.flaw], engine=plain(side.engine))}")
     told = answers.ending(answer) if side.problem is None else []
     if not duel.hidden:
         told += [*ab_words.pace(side, t), *answers.asked(answer)]

@@ -10,8 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import service as service_module
-from app.conversation.duel import Duel
+from app.conversation.duel import Duel, Side
 from app.errors import EngineUnavailable, IncompleteAnswer, OutOfMemory
+from app.schema import Answer
 from app.service import Service
 from app.ui import ab_choice, engine_states, export, live
 from app.ui.ab_live import LiveDuel
@@ -373,3 +374,12 @@ def test_in_chinese(service: Service) -> None:
     assert "你的投票：两个都不好。" in said(page)
     text = export.markdown("问", service.history.messages(conversation.id, service.quote), "zh")
     assert "> Why is that?" in text and "你的投票：两个都不好。" in text
+
+
+def test_an_answer_that_another_engine_wrote_gives_no_vote(service: Service) -> None:
+    conversation = service.history.create()
+    service.history.append(conversation, "Why?")
+    sides = (Side(name, Answer("So.", "hf", "", True, False, "q")) for name in ("hf", "ollama"))
+    service.history.append_duel(conversation, Duel((next(sides), next(sides)), True))
+    page = opened(c=conversation)
+    assert "ollama did not write this answer." in said(page) and "There is no vote here" in said(page)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from app import benchmark
 from app.benchmark.comparing import Surroundings, compare
 from app.benchmark.comparison import ComparisonReport, Contestant
 from app.benchmark.notes import note
@@ -246,3 +247,18 @@ def test_engines_wait_longer_here_than_for_one_who_chats() -> None:
     on(machine, "hf", "vllm")
 
     assert all(engine.settings.llm.params.timeout == 600 for engine in machine.made)
+
+
+def test_python_users_have_a_function_that_ctrl_c_ends_with_a_report(models: tuple[Path, Path], tmp_path: Path) -> None:
+    def press(progress: Progress) -> None:
+        if progress.stage == "measuring" and progress.done >= 2:
+            raise KeyboardInterrupt
+
+    one, two = models
+    report = benchmark.compare(
+        "hf", f"hf={two}", settings=settings(hf_model_path=str(one), hf_device="cpu", data_dir=tmp_path),
+        on_progress=press, readers=(1,), turns=(1,), max_tokens=4, requests=1, prompts=SHORT,
+    )  # fmt: skip
+
+    assert report.interrupted and sum(len(cell.ttft_ms) for cell in report.cells) == 2
+    assert not (tmp_path / "benchmarks").exists()

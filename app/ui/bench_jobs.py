@@ -75,6 +75,6 @@ def _left(job: Job[ComparisonReport], now: Progress) -> float | None:
 def ended(job: Job[ComparisonReport]) -> None:
     """How it ended, its error aside."""
     if job.result is not None:
-        st.caption(f":material/check_circle: {t('measure.done')}")
+        st.caption(f":material/check_circle: {t('bench.done')}")
     elif job.error is None:
         st.caption(t("bench.cancelled"))

@@ -31,7 +31,7 @@ def draw(service: Service, report: ComparisonReport) -> list[Watched[EngineStatu
         if report.kind == "tune" or best is None:
             return []
         st.button(
-            t("bench.use", name=best.label), icon=":material/swap_horiz:", key="bench-use",
+            t("bench.use", name=plain(best.label)), icon=":material/swap_horiz:", key="bench-use",
             on_click=_use, args=(service, best, report.advice.apply),
         )  # fmt: skip
         job: Job[EngineStatus] | None = st.session_state.get(_USED)

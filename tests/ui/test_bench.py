@@ -13,6 +13,7 @@ from app.errors import BenchmarkError
 from app.runs import now
 from app.schema import EngineStatus
 from app.ui.bench_jobs import Pace
+from app.ui.engine_states import EngineStates
 from tests.benchmark.reports import arrival_report, compare_report, load_report, tune_report
 from tests.ui.stand_in import StandIn, opened
 from tests.ui.test_library import told as written
@@ -83,6 +84,15 @@ def test_where_nothing_can_be_measured_it_says_why_and_what_to_do(service: Stand
     page = engines()
     assert "*extractive* has none; it only quotes" in told(page)
     assert not page.button
+
+
+def test_before_the_first_look_at_the_engines_has_ended_it_says_so(
+    service: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = linked()
+    monkeypatch.setattr(EngineStates, "known", lambda states, service, patience=0.0: None)
+    page.segmented_control(key="measure-view").set_value("engines").run()
+    assert "Looking which engines are ready" in told(page)
 
 
 def test_engines_are_compared_and_the_result_is_shown(ready: StandIn) -> None:
@@ -241,11 +251,15 @@ def test_runs_are_followed_over_time_and_forgotten(ready: StandIn) -> None:
 def test_what_others_wrote_stays_text(ready: StandIn) -> None:
     evil = "<script>alert(1)</script> **bold**"
     report = compare_report()
-    contestants = (replace(report.contestants[0], notes=(evil,), model=evil), *report.contestants[1:])
-    keep(ready, replace(report, contestants=contestants, notes=(evil,), advice=replace(report.advice, label=evil)))
+    first = replace(report.contestants[0], label=evil, notes=(evil,), model=evil)
+    cells = tuple(replace(cell, label=evil) if cell.label == "hf" else cell for cell in report.cells)
+    advice = replace(report.advice, label=evil)
+    contestants = (first, *report.contestants[1:])
+    keep(ready, replace(report, contestants=contestants, cells=cells, notes=(evil,), advice=advice))
     page = engines()
     assert "<script" not in drawn(page) and "&lt;script&gt;" in drawn(page)
-    assert "<script" not in written(page).replace("\\<", "") and "**bold**" not in written(page)
+    words = written(page) + page.button(key="bench-use").label
+    assert "<script" not in words.replace("\\<", "") and "**bold**" not in words
 
 
 def test_the_pace_is_that_of_the_rounds_before() -> None:

@@ -55,7 +55,7 @@ class Ballot:
     def as_dict(self) -> dict[str, Any]:
         """The keys that programs rely on."""
         sides = {"a": asdict(self.a), "b": asdict(self.b)}
-        told = {f"{side}_{name}": value for side, values in sides.items() for name, value in values.items()}
+        told = {f"{side}_{name}": _rounded(value) for side, values in sides.items() for name, value in values.items()}
         return {"at": self.at, "blind": self.blind, "vote": self.vote, **told}
 
 
@@ -78,7 +78,9 @@ class Standing:
     def as_dict(self) -> dict[str, Any]:
         """The keys that programs rely on."""
         measured = ("first_ms", "total_ms", "tokens_per_second")
-        medians = {name: {"median": getattr(self, name).median, "n": getattr(self, name).n} for name in measured}
+        medians = {
+            name: {"median": _rounded(getattr(self, name).median), "n": getattr(self, name).n} for name in measured
+        }
         return {"engine": self.engine, "model": self.model, "wins": self.wins, **medians}
 
 
@@ -122,8 +124,8 @@ class Pair:
         low, high = self.interval
         return {
             "first": self.first.as_dict(), "second": self.second.as_dict(), "blind": self.blind, "votes": self.n,
-            "decided": self.decided, "both_good": self.both_good, "both_bad": self.both_bad, "share": self.share,
-            "interval": [low, high], "clear": self.clear,
+            "decided": self.decided, "both_good": self.both_good, "both_bad": self.both_bad,
+            "share": _rounded(self.share), "interval": [_rounded(low), _rounded(high)], "clear": self.clear,
         }  # fmt: skip
 
 
@@ -204,3 +206,7 @@ def _standing(who: tuple[str, str], ballots: list[Ballot]) -> Standing:
         spread(lambda contender: contender.total_ms),
         spread(lambda contender: contender.tokens_per_second),
     )
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 3) if isinstance(value, float) else value

@@ -26,7 +26,8 @@ FLOORS = (
     (
         "service", "admission", "answering", "cited_source", "metrics", "fallback", "uploads", "operations", "jobs",
         "owner", "client", "logs", "progress", "inventory", "model_jobs",
-        "runs", "charts", "html_page", "evaluation", "evaluation_jobs", "benchmark", "benchmark_jobs", "votes", "warm_up",
+        "runs", "charts", "html_page", "evaluation", "evaluation_jobs", "benchmark", "benchmark_jobs", "votes",
+        "warm_up",
     ),
     ("cli", "api", "mcp_server", "ui", "__main__", "streamlit_app"),
 )  # fmt: skip

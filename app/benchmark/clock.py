@@ -6,8 +6,8 @@ import asyncio
 import time
 from typing import Protocol
 
-_COARSE = 0.0015
-"""Seconds. The event loop wakes up to a millisecond late; what is left after so much is waited for awake."""
+_COARSE = 0.001
+"""Seconds. The event loop wakes up to a millisecond late; the rest is waited for awake, all of it at the CPU's cost."""
 
 
 class Clock(Protocol):

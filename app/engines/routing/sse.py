@@ -12,6 +12,7 @@ from collections.abc import Iterator
 LONGEST = 8 * 1024 * 1024
 """Bytes without an end of line after which this is no stream of events."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_FIELD, _END = b"data: ", b"\n\n"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -26,6 +27,12 @@ class EventReader:
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """The events that ``piece`` completes; several lines of data come joined by line feeds."""
+        # Servers mostly send whole events of one line of data, and for each token: these are not looked through twice.
+        if self._began and not self._rest and not self._data and piece.startswith(_FIELD) and piece.endswith(_END):
+            events = piece[len(_FIELD) : -len(_END)].split(_END + _FIELD)
+            if not any(b"\n" in event or b"\r" in event for event in events):
+                yield from events
+                return
         self._rest += piece
         if not self._began and len(self._rest) >= len(_BOM):
             self._began = True

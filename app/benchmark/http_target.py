@@ -16,12 +16,14 @@ from app.benchmark.target import Hearing, TargetFault
 from app.engines.http import error_text, shown, tls
 from app.engines.routing.faults import NETWORK
 from app.engines.routing.routes import Route
-from app.engines.routing.served import address
-from app.engines.routing.session import headers, proxy
+from app.engines.routing.served import address, credentials, hidden
+from app.engines.routing.session import IDLE_SECONDS, headers, proxy
 from app.engines.routing.sse import EventReader
 
 CHAT, COMPLETIONS = "chat/completions", "completions"
 _DONE = b"[DONE]"
+_AT_WILL = ("ignore_eos", "stream_options")
+"""Options that not every server knows; one that refuses a request because of one is asked without."""
 _BROKEN_REASONS = ("abort", "error")
 _MALFORMED = (ValueError, LookupError, TypeError, AttributeError)
 _LONGEST_ERROR = 64 * 1024
@@ -31,7 +33,7 @@ class HttpTarget:
     """``route`` is the server; ``path`` is CHAT or COMPLETIONS (which has no chat template).
 
     ``check_tokens`` asks vLLM for the ids of all tokens, so that a lost one is noticed. ``extra`` goes into every
-    request. ``has_fixed_length``: whether the server takes ``ignore_eos``; cleared where it proves not to.
+    request.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class HttpTarget:
     ) -> None:
         self.name = shown(route.url)
         self.model = model
-        self.has_fixed_length = True
+        self._minded: set[str] = set()
         self._route = route
         self._url = f"{address(route)}/{path}"
         self._proxy = proxy(route)
@@ -60,28 +62,38 @@ class HttpTarget:
         }
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def has_fixed_length(self) -> bool:
+        """Whether the server takes ``ignore_eos``, as far as is known."""
+        return "ignore_eos" not in self._minded
+
     async def answer(self, prompt: Prompt, length: Length, hearing: Hearing) -> None:
         """See Target."""
-        try:
-            await self._ask(prompt, length, hearing)
-        except TargetFault as fault:
-            if not (length.fixed and self.has_fixed_length and _minds(fault, "ignore_eos")):
-                raise
-            self.has_fixed_length = False
-            await self._ask(prompt, length, hearing)
+        while True:
+            body = self._body(prompt, length)
+            try:
+                return await self._ask(body, hearing)
+            except TargetFault as fault:
+                # By what this request had: others that are under way may have found it out meanwhile.
+                minded = [option for option in _AT_WILL if option in body and _minds(fault, option)]
+                if not minded:
+                    raise
+                self._minded.update(minded)
 
-    async def _ask(self, prompt: Prompt, length: Length, hearing: Hearing) -> None:
-        data = json.dumps(self._body(prompt, length)).encode()
+    async def _ask(self, body: Mapping[str, Any], hearing: Hearing) -> None:
+        data = json.dumps(body).encode()
         try:
             async with self._open().post(self._url, data=data, headers=self._headers, proxy=self._proxy) as response:
                 if response.status != 200:
-                    raise await _refusal(response)
+                    raise await self._refusal(response)
                 if response.content_type == "text/html":
                     raise TargetFault("unreadable", "The reply is a web page, and no answer of OpenAI's API.")
                 if response.content_type == "application/json":
                     await _whole(response, hearing)
                 else:
                     await _stream(response, hearing)
+        except aiohttp.ClientResponseError as error:
+            raise TargetFault("unreadable", "The reply is no HTTP.") from error
         except NETWORK as error:
             raise _connection(error, begun=bool(hearing.times)) from error
         except ValueError as error:  # of the address, or no HTTP
@@ -96,7 +108,7 @@ class HttpTarget:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=tls()),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, ssl=tls()),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the run is patient, or not
                 cookie_jar=aiohttp.DummyCookieJar(),
                 read_bufsize=2**18,
@@ -109,9 +121,15 @@ class HttpTarget:
             body["messages"] = list(prompt.messages)
         else:
             body["prompt"] = "\n\n".join(message["content"] for message in prompt.messages)
-        if length.fixed and self.has_fixed_length:
+        if length.fixed:
             body["ignore_eos"] = True
-        return body
+        return {name: value for name, value in body.items() if name not in self._minded} if self._minded else body
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> TargetFault:
+        text = (await response.content.read(_LONGEST_ERROR)).decode(errors="replace")
+        text = hidden(text, self._route.key, *credentials(self._route))
+        words = error_text(text) or response.reason or "no reason given"
+        return TargetFault(f"http_{response.status}", f"HTTP {response.status}: {words}")
 
 
 def _minds(fault: TargetFault, option: str) -> bool:
@@ -126,8 +144,8 @@ async def _stream(response: aiohttp.ClientResponse, hearing: Hearing) -> None:
             if data == _DONE:
                 return _ended(hearing)
             _take(data, hearing)
-    for data in reader.end():
-        if data != _DONE:
+    for data in reader.end():  # servers forget the empty line; half of an event says nothing, as in a browser
+        if data != _DONE and _is_json(data):
             _take(data, hearing)
     # Without [DONE] it is whole where it said how it ended: some servers leave the mark out.
     return _ended(hearing)
@@ -145,21 +163,35 @@ def _take(data: bytes, hearing: Hearing) -> None:
     """One event. Raises TargetFault where it reports an error, or is none."""
     try:
         event = json.loads(data.decode())
+        if event.get("error") or event.get("object") == "error":
+            raise TargetFault("error", error_text(event) or "The server reported an error.")
         choices = event.get("choices")
         if choices:
             _say(choices[0], hearing)
-        elif event.get("error") or event.get("object") == "error":
-            raise TargetFault("error", error_text(event) or "The server reported an error.")
         usage = event.get("usage")
-        if usage:
-            hearing.usage(int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
+        if usage and None not in (counts := (usage.get("prompt_tokens"), usage.get("completion_tokens"))):
+            hearing.usage(*map(int, counts))
     except _MALFORMED as error:
+        if not data.strip():
+            return  # a sign of life
         raise TargetFault("unreadable", "A part of the stream is no event of OpenAI's API.") from error
 
 
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
+
+
 def _say(choice: Mapping[str, Any], hearing: Hearing) -> None:
-    said = choice.get("delta") or choice.get("message") or choice
+    said = choice.get("delta")
+    if said is None:  # some servers end with the whole message beside an empty delta
+        said = choice.get("message") or choice
     text = said.get("content") or said.get("text") or ""
+    if not isinstance(text, str):
+        raise TypeError("parts of text")
     ids = choice.get("token_ids")
     if text or ids:
         hearing.piece(text, None if ids is None else len(ids))
@@ -176,12 +208,6 @@ async def _whole(response: aiohttp.ClientResponse, hearing: Hearing) -> None:
     if hearing.finish_reason is None:
         raise TargetFault("unreadable", "The reply is no answer of OpenAI's API.")
     _ended(hearing)
-
-
-async def _refusal(response: aiohttp.ClientResponse) -> TargetFault:
-    text = (await response.content.read(_LONGEST_ERROR)).decode(errors="replace")
-    words = error_text(text) or response.reason or "no reason given"
-    return TargetFault(f"http_{response.status}", f"HTTP {response.status}: {words}")
 
 
 def _connection(error: Exception, *, begun: bool) -> TargetFault:

@@ -33,6 +33,8 @@ def judge(prompt: Prompt, heard: Hearing, fault: TargetFault | None) -> Verdict:
     if fault is not None:
         cut = fault.kind in _CUT_KINDS and bool(heard.times)
         return Verdict("truncated" if cut else "failed", fault.kind, str(fault))
+    if not heard.times and not heard.output_tokens:
+        return Verdict("failed", "empty", "The answer is empty.")
     if prompt.expected is not None:
         return _compared(heard.text, prompt.expected)
     if heard.late:

@@ -108,7 +108,7 @@ class ArrivalRequest(_Request):
             if not (math.isfinite(seconds) and seconds >= 0):
                 raise BenchmarkError(f"{seconds:g} seconds cannot be cut off.", "Give 0 to cut nothing.")
         for name, limit in self.limits.items():
-            if name not in LIMITS or not limit > 0:
+            if name not in LIMITS or not (math.isfinite(limit) and limit > 0):
                 raise BenchmarkError(
                     f"{name}: {limit:g} is no limit.", f"Limits are milliseconds above 0 for {', '.join(LIMITS)}."
                 )

@@ -65,7 +65,8 @@ def load(
             warm = prompts[: request.warm_up]
             if warm:
                 await closed_loop(target, warm, requests=request.warm_up, clock=clock, **common)
-            rest = prompts[request.warm_up :] or prompts
+            done = request.warm_up % len(prompts)
+            rest = [*prompts[done:], *prompts[:done]]  # those of the warm-up come again last
             await closed_loop(target, rest, requests=request.requests, clock=clock, on_sample=run.took, **common)
 
         run.do(work, request, settings)

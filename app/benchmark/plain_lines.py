@@ -42,6 +42,8 @@ LINES: tuple[tuple[str, str], ...] = (
     ("The server stopped the answer ({reason}).", "服务器中止了回答（{reason}）。"),
     ("The server reported an error.", "服务器报告了一个错误。"),
     ("The reply is a web page, and no answer of OpenAI's API.", "返回的是网页，不是 OpenAI 接口的回答。"),
+    ("The answer is empty.", "回答是空的。"),
+    ("The reply is no HTTP.", "返回的不是 HTTP。"),
     ("The reply is no HTTP: {error}.", "返回的不是 HTTP：{error}。"),
     ("The reply is no answer of OpenAI's API.", "返回的不是 OpenAI 接口的回答。"),
     ("A part of the stream is no event of OpenAI's API.", "流中有一段不是 OpenAI 接口的事件。"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +26,7 @@ def parse(text: str, name: str) -> list[Prompt]:
         BenchmarkError: there is none, or a line cannot be used; the message names it.
     """
     found: list[Prompt] = []
-    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+    for number, line in enumerate(lines(text), 1):
         if line.strip():
             try:
                 found.append(_prompt(line.strip(), str(len(found) + 1)))
@@ -34,6 +35,11 @@ def parse(text: str, name: str) -> list[Prompt]:
     if not found:
         raise BenchmarkError(f"There is no prompt in {name}.", _EXAMPLE)
     return found
+
+
+def lines(text: str) -> list[str]:
+    """Of a file. Only its own line ends part them: JSON may hold others, such as U+2028, as they are."""
+    return re.split("\r\n|\n|\r", text.removeprefix("\ufeff"))
 
 
 def user(text: str) -> tuple[Mapping[str, str], ...]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 LIST_SECONDS = 10.0
 """How long a server may take to list its models: it may have much else to do."""
 _SETTING = "--base-url"
+_NAMED = 10  # models that a message names
 
 
 @contextmanager
@@ -56,8 +57,8 @@ def route_of(wanted: LoadRequest | ArrivalRequest, settings: Settings) -> Route:
             )
         found = routes[0]
     else:
-        found = Route("server", api_url(wanted.base_url.rstrip("/")), setting=_SETTING)
-        if not found.url.startswith(("http://", "https://")):
+        found = Route("server", api_url(wanted.base_url.strip().rstrip("/")), setting=_SETTING)
+        if not found.url.lower().startswith(("http://", "https://")):
             raise BenchmarkError(f"{shown(found.url)} is no address.", "Give one that begins with http:// or https://.")
         found = replace(found, key=settings.vllm_api_key)
         check_offline(settings, found.url, _SETTING)
@@ -97,8 +98,15 @@ def _served(route: Route) -> str:
     try:
         names = [model.name for model in read_list(route, reply)]
     except EngineUnavailable as error:
-        if reply.status_code in (401, 403) or not route.model:
-            raise _unusable(error) from None
+        if reply.status_code in (401, 403):
+            what = "it wants another key" if route.key else "it wants a key"
+            raise BenchmarkError(
+                f"The server at {shown(route.url)} refuses us ({reply.status_code}): {what}.",
+                "Give its key by --api-key, or set VLLM_API_KEY.",
+            ) from None
+        if not route.model:
+            hint = f"Give another {_SETTING}; a server that lists no models wants --model."
+            raise BenchmarkError(error.message, hint) from None
         return route.model
     if route.model in names or (route.model and not names):
         return route.model
@@ -106,9 +114,14 @@ def _served(route: Route) -> str:
         raise BenchmarkError(f"The server at {shown(route.url)} serves no model.", "Load one there, or name it.")
     if route.model:
         raise BenchmarkError(
-            f"The server at {shown(route.url)} does not serve {route.model}.", f"It serves {', '.join(names)}."
+            f"The server at {shown(route.url)} does not serve {route.model}.", f"It serves {_list(names)}."
         )
     return names[0]
+
+
+def _list(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _unusable(error: EngineUnavailable) -> BenchmarkError:

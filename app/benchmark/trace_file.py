@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -56,7 +57,7 @@ def parse(text: str, name: str, seed: int = 0) -> list[Prompt]:
 
 
 def _objects(text: str, name: str) -> Iterable[tuple[int, Mapping[str, Any]]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(prompt_file.lines(text), 1):
         if line.strip():
             try:
                 item = json.loads(line)
@@ -95,17 +96,21 @@ def _column(row: Mapping[str, Any], kind: str) -> Any:
 
 def _seconds(given: Any) -> float:
     if isinstance(given, str):
-        try:
-            return float(given)
-        except ValueError:
-            pass
-        try:
-            return datetime.fromisoformat(given.strip()[:26]).timestamp()
-        except ValueError:
-            raise ValueError("has a time that is none") from None
-    if not isinstance(given, int | float) or isinstance(given, bool) or given != given or abs(given) == float("inf"):
+        given = _read(given.strip())
+    if not isinstance(given, int | float) or isinstance(given, bool) or not math.isfinite(given):
         raise ValueError("has no time")
     return float(given)
+
+
+def _read(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text[:26]).timestamp()
+    except ValueError:
+        raise ValueError("has a time that is none") from None
 
 
 def _whole(given: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -81,7 +82,7 @@ def test_a_whole_answer_is_counted_by_the_servers_usage(burst: int) -> None:
 def test_each_failure_is_counted_as_what_it_is(mode: str, outcome: str, kind: str) -> None:
     with FaultServer() as server:
         server.mode, server.times = mode, 1
-        first, second = asked(server, 2, patience=0.5)
+        first, second = asked(server, 2, patience=1.5 if mode in ("hang", "stall") else 20.0)
         samples = sorted((first, second), key=lambda sample: sample.ok)
 
     assert (samples[0].outcome, samples[0].kind) == (outcome, kind)
@@ -157,6 +158,92 @@ async def _plain(mode: str, asked: Any, writer: Any) -> None:
     )
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
     writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+
+
+def event(**said: Any) -> bytes:
+    return f"data: {json.dumps(said)}\n\n".encode()
+
+
+def choice(text: str = "", reason: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason, **more}]}
+
+
+COUNTED = event(choices=[], usage={"prompt_tokens": 4, "completion_tokens": 2})
+ONE, TWO, END = event(**choice("a")), event(**choice(" lamp")), event(**choice(reason="stop"))
+
+
+def streamed(*parts: bytes) -> Sample:
+    """What became of an answer of these bytes, of which the end of the connection is the end."""
+    with FaultServer() as server:
+
+        async def say(mode: str, asked: Any, writer: Any) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+            writer.write(b"".join(parts))
+            await writer.drain()
+            writer.close()
+
+        server._stream = say  # type: ignore[method-assign]
+        (sample,) = asked(server)
+    return sample
+
+
+@pytest.mark.parametrize(
+    ("parts", "counted"),
+    [
+        ((b": hello\n\n", event(choices=[]), ONE, b"data:\n\n", TWO, b"data: \n\n", END, COUNTED), 2),
+        ((ONE, event(**choice(" lamp", "stop"), usage={"prompt_tokens": 4, "completion_tokens": 2})), 2),
+        ((ONE, TWO, END, event(choices=[], usage={"total_tokens": 6})), None),
+        ((ONE, TWO, END, event(choices=[], usage={"prompt_tokens": None, "completion_tokens": None})), None),
+        ((ONE, TWO, event(choices=[{"delta": {}, "message": {"content": "a lamp"}, "finish_reason": "stop"}])), None),
+        ((ONE, TWO, END.rstrip()), None),
+    ],
+)
+def test_what_servers_do_otherwise_is_read_all_the_same(parts: tuple[bytes, ...], counted: int | None) -> None:
+    sample = streamed(*parts)
+
+    assert (sample.outcome, sample.pieces, sample.output_tokens) == ("ok", 2, counted)
+
+
+@pytest.mark.parametrize(
+    ("parts", "outcome", "kind"),
+    [
+        ((ONE, TWO[:20]), "truncated", "cut"),
+        ((TWO[:20],), "failed", "empty"),
+        ((END, b"data: [DONE]\n\n"), "failed", "empty"),
+        ((ONE, event(**choice(reason="error"), error={"message": "it died"})), "failed", "error"),
+        ((event(choices=[{"delta": {"content": [{"type": "text"}]}}]), END), "failed", "unreadable"),
+    ],
+)
+def test_what_is_no_whole_answer_is_told_apart(parts: tuple[bytes, ...], outcome: str, kind: str) -> None:
+    sample = streamed(*parts)
+
+    assert (sample.outcome, sample.kind) == (outcome, kind)
+
+
+def test_what_is_no_http_is_unreadable() -> None:
+    with FaultServer() as server:
+
+        async def say(mode: str, asked: Any, writer: Any) -> None:
+            writer.write(b"SSH-2.0-OpenSSH_8.9\r\n")
+
+        server._stream = say  # type: ignore[method-assign]
+        (sample,) = asked(server)
+
+    assert (sample.outcome, sample.kind) == ("failed", "unreadable")
+
+
+def test_a_server_that_minds_several_options_is_asked_without_them() -> None:
+    with FaultServer() as server:
+        usual = server._refusal
+
+        def strict(request: Any) -> Any:
+            minded = [name for name in ("ignore_eos", "stream_options") if name in request.body]
+            return (422, {"detail": [{"loc": ["body", minded[0]]}]}) if minded else usual(request)
+
+        server._refusal = strict  # type: ignore[method-assign]
+        samples = asked(server, 4, length=Length(9, fixed=True))
+
+    assert [sample.outcome for sample in samples] == ["ok"] * 4
 
 
 def test_hanging_up_aborts_the_request_at_the_server() -> None:

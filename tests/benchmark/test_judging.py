@@ -32,6 +32,16 @@ def test_a_server_that_counts_nothing_is_believed() -> None:
     assert judge(prompt(), heard("a", "b", counted=0), None).outcome == "ok"
 
 
+def test_no_token_at_all_is_no_answer() -> None:
+    nothing = Hearing(lambda: 0.0)
+    nothing.finish_reason = "stop"
+    assert judge(prompt(), nothing, None).kind == "empty"
+    nothing.usage(5, 0)
+    assert judge(prompt(), nothing, None).outcome == "failed"
+    nothing.usage(5, 3)  # tokens that are no text
+    assert judge(prompt(), nothing, None).outcome == "ok"
+
+
 def test_faults_before_and_after_the_first_token() -> None:
     nothing, something = Hearing(lambda: 0.0), heard("a")
     for kind, hearing, outcome in (

@@ -19,7 +19,7 @@ from app.config import Settings, load_settings
 from app.errors import BenchmarkError, ConfigError, EngineUnavailable, HotswapError
 from app.jobs import Cancelled
 from app.schema import Progress
-from tests.engines.routing.fault_server import MODEL, FaultServer, answer_of
+from tests.engines.routing.fault_server import MODEL, FaultServer, _send, answer_of
 
 ASKED = PromptSource(kind="prompts", text="Why?\nWho?\n灯塔在哪里？", file="p.txt")
 
@@ -177,9 +177,9 @@ def test_a_server_without_ignore_eos_is_asked_without_and_said_to_have_none(sett
             return usual(asked)
 
         server._refusal = strict  # type: ignore[method-assign]
-        report = load(LoadRequest(base_url=server.url, requests=3, concurrency=1), settings)
+        report = load(LoadRequest(base_url=server.url, requests=9, concurrency=4), settings)
 
-    assert len(report.ok) == 3
+    assert len(report.ok) == 9  # those, too, that were under way when the first was refused
     assert "no ignore_eos" in " ".join(report.notes)
 
 
@@ -199,15 +199,62 @@ def test_an_unknown_model_is_said_with_those_that_are_served(settings: Settings)
     assert "other" in caught.value.message and MODEL in caught.value.hint
 
 
+def test_of_many_models_some_are_named(settings: Settings) -> None:
+    with FaultServer() as server:
+
+        async def many(asked: Any, writer: Any) -> None:
+            _send(writer, 200, {"data": [{"id": f"model-{number}"} for number in range(400)]})
+
+        server._reply = many  # type: ignore[method-assign]
+        with pytest.raises(BenchmarkError) as caught:
+            load(LoadRequest(base_url=server.url, model="other"), settings)
+
+    assert caught.value.hint.endswith("model-9 and 390 more.")
+
+
+def test_a_server_without_a_list_of_models_is_asked_for_the_one_that_is_named(settings: Settings) -> None:
+    with FaultServer() as server:
+        usual = server._reply
+
+        async def reply(asked: Any, writer: Any) -> None:
+            if asked.path == "/v1/models":
+                _send(writer, 404, {"detail": "Not Found"})
+            else:
+                await usual(asked, writer)
+
+        server._reply = reply  # type: ignore[method-assign]
+        with pytest.raises(BenchmarkError, match="--model"):
+            load(LoadRequest(base_url=server.url), settings)
+        report = load(LoadRequest(base_url=server.url, model=MODEL, requests=1), settings)
+
+    assert len(report.ok) == 1
+
+
 def test_a_wrong_key_is_said(settings: Settings) -> None:
     with FaultServer() as server:
         server.key = "right"
-        with pytest.raises(BenchmarkError):
+        with pytest.raises(BenchmarkError, match=r"wants another key.*--api-key"):
             load(LoadRequest(base_url=server.url, model=MODEL, api_key="wrong-one"), settings)
-        report = load(LoadRequest(base_url=server.url, api_key="right", requests=1), settings)
+        report = load(LoadRequest(base_url=f" {server.url}/ ", api_key="right", requests=1), settings)
 
     assert len(report.ok) == 1
     assert "right" not in str(report.as_dict())
+
+
+def test_a_key_that_the_server_repeats_is_not_in_the_report(settings: Settings) -> None:
+    with FaultServer() as server:
+        server._refusal = lambda asked: (400, {"error": asked.headers["authorization"]})  # type: ignore[method-assign]
+        report = load(LoadRequest(base_url=server.url, api_key="a-secret", requests=1), settings)
+
+    assert report.errors()[0]["error"] == "HTTP 400: Bearer …"
+
+
+def test_a_warm_up_longer_than_the_file_does_not_use_its_prompts_up(settings: Settings) -> None:
+    with FaultServer() as server:
+        request = LoadRequest(base_url=server.url, concurrency=1, requests=4, warm_up=5, prompts=ASKED)
+        report = load(request, settings)
+
+    assert [sample.prompt for sample in report.samples] == ["3", "1", "2", "3"]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +287,9 @@ def test_what_cannot_be_measured_is_said_with_a_hint(request_: LoadRequest, sett
 @pytest.mark.parametrize(
     "more",
     [{"rate": 0.0}, {"rate": 2.0, "duration": 0.0}, {"rate": 2.0}, {}, {"rate": -1.0, "duration": 1.0},
-     {"rate": 1.0, "duration": 5.0, "limits": {"speed_ms": 3.0}}, {"rate": 1.0, "duration": 5.0, "warm_up": -1.0},
+     {"rate": 1.0, "duration": 5.0, "limits": {"speed_ms": 3.0}},
+     {"rate": 1.0, "duration": 5.0, "limits": {"ttft_ms": float("inf")}},
+     {"rate": 1.0, "duration": 5.0, "warm_up": -1.0},
      {"rate": 0.001, "duration": 0.01}],
 )  # fmt: skip
 def test_arrivals_that_cannot_be_are_said_with_a_hint(more: dict[str, Any], settings: Settings) -> None:

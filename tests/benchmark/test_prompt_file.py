@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,12 @@ def test_lines_of_text_and_of_json_are_prompts() -> None:
     ]  # fmt: skip
     assert (found[2].id, found[2].max_tokens, found[2].expected) == ("x", 9, "So.")
     assert found[4].messages[0] == {"role": "system", "content": "Be short."}
+
+
+def test_only_line_ends_of_files_part_the_lines() -> None:
+    for parse, more in ((prompt_file.parse, ""), (trace_file.parse, '"at": 1, ')):
+        found = parse(f'{{{more}"prompt": "one\u2028two\x85"}}\r\n{{{more}"prompt": "three"}}', "p.jsonl")
+        assert [prompt.messages[0]["content"] for prompt in found] == ["one\u2028two\x85", "three"]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +64,7 @@ def test_a_file_without_prompts_is_said_to_be(text: str) -> None:
 
 @given(st.text(min_size=1).filter(lambda text: bool(text.strip()) and not text.strip().startswith("{")))
 def test_any_text_is_kept_as_it_is(text: str) -> None:
-    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines() if line.strip()]
+    lines = [line.strip() for line in re.split("\r\n|\n|\r", text.removeprefix("\ufeff")) if line.strip()]
     if lines and not any(line.startswith("{") for line in lines):
         assert [prompt.messages[0]["content"] for prompt in prompt_file.parse(text, "p")] == lines
 
@@ -121,6 +128,8 @@ def test_published_tables_are_read(text: str) -> None:
         ('{"at": 1, "input_length": "long"}', 1),
         ("Timestamp,Request tokens\n1,5\nlater,5\n", 3),
         ("a,b\n1,2\n", 2),
+        ("Timestamp,Request tokens\n1,5\nnan,5\n", 3),
+        ('{"at": Infinity, "prompt": "x"}', 1),
     ],
 )
 def test_a_recorded_line_that_cannot_be_used_is_named(text: str, line: int) -> None:

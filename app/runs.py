@@ -36,6 +36,11 @@ class Run(Protocol):
         """As :func:`now` gives it."""
         ...
 
+    @property
+    def at(self) -> str:
+        """When it was made, ISO 8601."""
+        ...
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON, with its ``version``."""
         ...
@@ -89,6 +94,8 @@ class Runs(Generic[R]):
             found = self._read(json.loads(self._path(run).read_text(encoding="utf-8")))
             if found is None:
                 log.warning("the %s %s is of another version", self._noun, run)
+            else:
+                datetime.fromisoformat(found.at)  # every list of runs tells it
             return found
         except FileNotFoundError:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from csv import writer
 from html import escape
 from io import StringIO
@@ -102,19 +103,19 @@ def _row(standing: Standing) -> str:
         str(standing.wins),
         _seconds(standing.first_ms),
         _seconds(standing.total_ms),
-        _median(standing.tokens_per_second, 1, ""),
+        _median(standing.tokens_per_second, "{:.2f}".format),
     ]
     columns = "".join(f'<td class="number">{cell}</td>' for cell in cells)
     return f"<tr><td>{escape(standing.name)}</td>{columns}</tr>"
 
 
 def _seconds(ms: Distribution) -> str:
-    return _median(ms, 1000, " s")
+    return _median(ms, lambda median: t("answer.seconds", seconds=f"{median / 1000:.2f}"))
 
 
-def _median(of: Distribution, unit: float, suffix: str) -> str:
+def _median(of: Distribution, words: Callable[[float], str]) -> str:
     """With how many votes it is of: an engine that counts no tokens has fewer."""
-    return "–" if of.median is None else f"{of.median / unit:.2f}{suffix} <small>(n {of.n})</small>"
+    return "–" if of.median is None else f"{escape(words(of.median))} <small>(n {of.n})</small>"
 
 
 def _csv(votes: Votes) -> str:

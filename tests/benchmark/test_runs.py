@@ -47,6 +47,7 @@ def test_the_newest_come_first_and_the_oldest_go(tmp_path: Path) -> None:
         json.dumps({**load_report().as_dict(), "requests": [1]}),
         json.dumps({**compare_report().as_dict(), "advice": {"to": "x"}}),
         json.dumps({**compare_report().as_dict(), "version": 99}),
+        json.dumps({**compare_report().as_dict(), "at": "yesterday"}),
     ],
 )  # fmt: skip
 def test_damaged_and_newer_files_are_told_in_the_log(

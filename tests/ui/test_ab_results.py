@@ -97,6 +97,7 @@ def test_the_table_has_medians_and_how_many_they_are_of(service: Service) -> Non
     service.vote("hf", "ollama", "a", blind=False)
     page = told(results())
     assert "1 vote: hf · hf-7b was preferred in 1 of 1 decided ones" in page and "names shown" in page
+    assert "0.50 秒 <small>" in told(results("zh"))
     assert page.count("0.50 s <small>(n 1)</small>") == 2 and page.count("2.00 s <small>(n 1)</small>") == 2
     assert "15.00 <small>(n 1)</small>" in page and '<td class="number">–</td>' in page
 

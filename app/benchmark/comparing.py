@@ -160,7 +160,8 @@ class Comparing:
     def _measure(self, prompts: Prompts, steps: list[Round]) -> None:
         _load_libraries(self.seats)
         total = len(steps) * len(self.seats)
-        with Course(prompts, self.request.max_tokens, total, self._around.gauge, self._progress) as course:
+        asking = Course(prompts, self.request.max_tokens, total, self._around.gauge, self._progress)
+        with quiet(), asking as course:  # before anything is loaded: models must be found by those who free them
             if self._load_all():
                 self._in_turn(course, steps)
             else:
@@ -189,10 +190,9 @@ class Comparing:
     def _in_turn(self, course: Course, steps: Sequence[Round]) -> None:
         for seat in self.seats:
             course.warm_up(seat, self._most)
-        with quiet():
-            for step in steps:
-                for seat in self.seats:
-                    course.measure(seat, step)
+        for step in steps:
+            for seat in self.seats:
+                course.measure(seat, step)
 
     def _one_by_one(self, course: Course, steps: Sequence[Round]) -> None:
         for seat in self.seats:
@@ -201,9 +201,8 @@ class Comparing:
     def _measure_alone(self, seat: Seat, course: Course, steps: Sequence[Round]) -> None:
         self._load(seat)
         course.warm_up(seat, self._most)
-        with quiet():
-            for step in steps:
-                course.measure(seat, step)
+        for step in steps:
+            course.measure(seat, step)
         seat.close()
 
     @property

@@ -73,13 +73,13 @@ def test_a_comparison_is_told_written_kept_and_set(
 def test_settings_are_tried_and_nothing_is_kept_where_that_is_asked_for(
     here: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    code = main(["bench", "tune", "hf", *SMALL, "--try", "max-num-seqs,prefix-caching", "--json", "--no-keep"])
+    code = main(["bench", "tune", "hf", *SMALL, "--try", "draft,prefix-caching", "--json", "--no-keep"])
 
     told = here.readouterr()
     report = json.loads(told.out)
     assert code == 0, told.err
     assert [contestant["label"] for contestant in report["contestants"]] == [
-        "hf", "prefix-caching", "HF_MAX_BATCH=1", "HF_MAX_BATCH=2", "hf (again)"
+        "hf", "prefix-caching", "draft"
     ]  # fmt: skip
     assert report["contestants"][1]["problem"] == "hf has no prefix caching."
     assert list((tmp_path / "benchmarks").iterdir()) == []

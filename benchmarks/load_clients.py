@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -32,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.load_commands import Load, Server, poisson, write_prompts  # noqa: E402
-from benchmarks.load_parts import Client, VllmServer, install_guidellm  # noqa: E402
+from benchmarks.load_parts import Client, VllmServer, install_guidellm, put_before_all  # noqa: E402
 from benchmarks.load_tables import Run, Runs, print_agreement, print_cost, print_goals  # noqa: E402
 from benchmarks.paced_server import MODEL, PacedServer, Watch  # noqa: E402
 from tests.engines import tiny_model  # noqa: E402
@@ -79,7 +80,7 @@ def measure(folder: Path, args: argparse.Namespace) -> tuple[dict[str, Runs], di
     others = cores[:-1] or cores
     pythons: dict[str, Path] = dict.fromkeys(("ours", "vllm"), Path(sys.executable))
     if "guidellm" in args.clients:
-        pythons["guidellm"] = args.guidellm or install_guidellm(folder, args.torch_index)
+        pythons["guidellm"] = args.guidellm.absolute() if args.guidellm else install_guidellm(folder, args.torch_index)
     # Its words are always the same, so that every token has some text.
     model = tiny_model.make(
         folder / "model", layers=args.layers, hidden=args.hidden, says=tiny_model.SAYS, forever=True
@@ -92,10 +93,13 @@ def measure(folder: Path, args: argparse.Namespace) -> tuple[dict[str, Runs], di
             client.ready()
         real: dict[str, Runs] = {}
         if args.repeats:
-            with closing(VllmServer(folder, model, others)) as vllm:
+            with closing(VllmServer(folder, model, others, args.realtime)) as vllm:
                 vllm.ready()
                 real = real_runs(folder, clients, vllm.address, args)
         paced = stack.enter_context(closing(PacedServer(others)))
+        if args.realtime:
+            for pid in (paced.pid, *(client.pid for client in clients)):
+                put_before_all(pid)
         return real, paced_runs(folder, clients, Server(paced.url, MODEL, model), paced, args)
 
 
@@ -143,6 +147,16 @@ def paced_runs(
     return {"few streams": few, "many streams": many}
 
 
+def above_zero(text: str) -> float:
+    """A number above 0, for argparse."""
+    if not 0 < (found := float(text)) < float("inf"):
+        raise ValueError(text)
+    return found
+
+
+above_zero.__name__ = "number above 0"
+
+
 def whole(least: int) -> Callable[[str], int]:
     """A number that is at least so large, for argparse."""
 
@@ -162,10 +176,14 @@ def main() -> int:
     parser.add_argument("--readers", type=whole(1), default=8, help="default %(default)s")
     parser.add_argument("--requests", type=whole(2), default=64, help="of a run on vLLM (default %(default)s)")
     parser.add_argument("--tokens", type=whole(2), default=64, help="of an answer (default %(default)s)")
-    parser.add_argument("--rate", type=float, help="of arrivals on vLLM (default: half of what the readers had)")
+    parser.add_argument("--rate", type=above_zero, help="of arrivals on vLLM (default: half of what the readers had)")
     parser.add_argument("--streams", type=whole(1), default=256, help="at once, on the average (default %(default)s)")
-    parser.add_argument("--first", type=float, default=0.1, help="seconds to their first token (default %(default)s)")
-    parser.add_argument("--gap", type=float, default=0.05, help="seconds between their tokens (default %(default)s)")
+    parser.add_argument(
+        "--first", type=above_zero, default=0.1, metavar="S", help="seconds to their first token (default %(default)s)"
+    )
+    parser.add_argument(
+        "--gap", type=above_zero, default=0.05, metavar="S", help="seconds between their tokens (default %(default)s)"
+    )
     parser.add_argument("--layers", type=whole(1), default=6, help="of the model (default %(default)s)")
     parser.add_argument("--hidden", type=int, default=512, help="its width, a multiple of 64 (default %(default)s)")
     parser.add_argument("--clients", nargs="+", choices=CLIENTS[1:], default=CLIENTS[1:], help="beside ours")
@@ -174,9 +192,17 @@ def main() -> int:
     parser.add_argument(
         "--torch-index", default="", help="where GuideLLM's torch comes from (default: as the product's)"
     )
+    parser.add_argument("--realtime", action="store_true", help="run before all else (as root): the machine is shared")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     args = parser.parse_args()
-    args.clients = [CLIENTS[0], *args.clients]
+    args.clients = list(dict.fromkeys([CLIENTS[0], *args.clients]))
+    if args.hidden < 64 or args.hidden % 64:
+        parser.error("--hidden must be a multiple of 64")
+    if args.guidellm and not args.guidellm.exists():
+        parser.error(f"there is no {args.guidellm}")
+    if args.json and not args.json.absolute().parent.is_dir():
+        parser.error(f"there is no folder for {args.json}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and the servers are ended
     with ExitStack() as stack:
         folder = args.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
@@ -200,4 +226,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped")

@@ -115,7 +115,8 @@ def _guidellm(load: Load, server: Server, report: Path) -> list[str]:
     return [
         "run", "--backend", f"kind=openai_http,target={server.url},model={server.model}",
         "--profile", f"kind=concurrent,streams={load.readers}" if load.readers else "kind=replay",
-        "--constraint", f"kind=max_requests,count={load.count}",
+        # Of a schedule it would leave out the last one.
+        *(["--constraint", f"kind=max_requests,count={load.count}"] if load.readers else []),
         "--data", f"kind=json_file,path={load.prompts}", "--tokenizer", f"kind=hf_auto,model={server.tokenizer}",
         "--output", f"kind=json,path={report}", "--disable-console",
     ]  # fmt: skip

@@ -98,7 +98,7 @@ def install_guidellm(folder: Path, torch_index: str) -> Path:
 class VllmServer:
     """A real vLLM whose ``model`` computes on ``cores``, without a prefix cache."""
 
-    def __init__(self, folder: Path, model: Path, cores: Collection[int]) -> None:
+    def __init__(self, folder: Path, model: Path, cores: Collection[int], before_all: bool) -> None:
         port = free_port()
         command = [
             sys.executable, "-m", "vllm.entrypoints.openai.api_server", f"--model={model}", "--served-model-name=tiny",
@@ -114,8 +114,9 @@ class VllmServer:
         self._log = folder / "vllm.log"
         with self._log.open("w") as out:
             self._process = subprocess.Popen(
-                command, env={**os.environ, **own}, stdout=out, stderr=out, start_new_session=True
-            )
+                (["nice", "-n", "-20"] if before_all else []) + command,
+                env={**os.environ, **own}, stdout=out, stderr=out, start_new_session=True,
+            )  # fmt: skip
 
     def ready(self) -> None:
         """Returns when it answers."""
@@ -130,6 +131,14 @@ class VllmServer:
     def close(self) -> None:
         """Ends it, with its engine's process."""
         _end(self._process)
+
+
+def put_before_all(pid: int) -> None:
+    """Real time: the process, and those that it starts, run before whatever else there is on the machine."""
+    try:
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        raise SystemExit("Only root may run before all others: leave --realtime out.") from None
 
 
 def _end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:

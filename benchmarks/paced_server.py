@@ -217,6 +217,8 @@ class PacedServer:
         self._process = context.Process(target=serve, args=(there, cores), daemon=True)
         self._process.start()
         there.close()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
         self.url: str = self._orders.recv()
 
     def watch(self, watch: Watch) -> None:

@@ -149,7 +149,7 @@ NOTES: dict[str, tuple[str, str]] = {
         "它不统计词元数：没有吞吐数据。",
     ),
     "failures": (
-        "With {readers} readers and {turns} turns {failed} of {asked} answers failed: {error}",
+        "Readers: {readers}, turns: {turns}: {failed} of {asked} answers failed: {error}",
         "{readers} 位读者、{turns} 轮时，{asked} 个回答中有 {failed} 个失败：{error}",
     ),
     "stopped": ("It answered no more: {error}", "它不再回答：{error}"),

@@ -76,8 +76,10 @@ def intervals(title: str, x: Axis, rows: Sequence[Row], names: Sequence[str], bo
                 parts.append(_interval(frame, mark.low, mark.high, y, paint))
                 begin, end = frame.across(mark.low), frame.across(mark.high)
             parts.append(f'<circle cx="{at:.1f}" cy="{y}" r="4" fill="{paint}"/>')
-            below = end < frame.across(border[1])  # its words go to the left, and not across the border
-            parts.append(_words(begin - 6 if below else end + 6, top + line * _LINE, mark.words, below))
+            # Words never stand on the border: those of a small value are before its interval, or beyond the border.
+            middle = frame.across(border[1])
+            before = end < middle and begin - 6 - columns(mark.words) * _LETTER > frame.left
+            parts.append(_words(begin - 6 if before else max(end, middle) + 6, top + line * _LINE, mark.words, before))
     return frame.svg(parts)
 
 

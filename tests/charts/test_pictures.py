@@ -89,6 +89,15 @@ def test_intervals_lie_around_their_points_and_a_border() -> None:
     assert "as before" in texts(svg)
 
 
+def test_the_words_of_an_interval_cover_no_name_and_no_border() -> None:
+    rows = [Row("hf", [Mark(0, 0.3, "0.30 ×", 0.1, 0.5), Mark(1, 1.6, "1.60 ×", 1.4, 1.8)])]
+    root = ET.fromstring(intervals("Gain", upto("times", 4), rows, ["few", "many"], ("as before", 1.0)))
+    placed = {item.text: item.attrib for item in root.iter(f"{SVG}text")}
+    assert "text-anchor" not in placed["0.30 ×"]  # before its interval it would stand on the name
+    assert float(placed["0.30 ×"]["x"]) > float(placed["1"]["x"])
+    assert float(placed["hf"]["x"]) < float(placed["0.30 ×"]["x"]) < float(placed["1.60 ×"]["x"])
+
+
 @pytest.mark.parametrize(
     "svg",
     [

@@ -185,7 +185,7 @@ def test_who_cancels_keeps_what_was_measured(ready: StandIn) -> None:
     page = engines()
     threading.Timer(0.7, lambda: ready.benchmarks.jobs()[0].cancel()).start()
     page.button(key="bench-start").click().run()
-    assert "Cancelled. What had been measured until then is among the results." in told(page)
+    assert "Cancelled. Whatever had been measured until then is among the results." in told(page)
     assert page.selectbox(key="bench-run").value == ready.benchmarks.asked[0].id
     assert "interrupted" in page.selectbox(key="bench-run").options[0]
     assert "Interrupted: this is what was measured until then." in told(page)

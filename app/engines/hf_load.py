@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.engines.hf_faults import explained, first_line, incomplete
 from app.errors import EngineUnavailable
+from app.imports import IMPORTING
 from app.models import estimate, free_memory
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def load_tokenizer(facts: ModelFacts, settings: Settings) -> Any:
 
 def load_model(facts: ModelFacts, settings: Settings, device: torch.device, dtype: torch.dtype | str) -> Any:
     """Raises EngineError."""
-    with explained(facts.name):
+    with explained(facts.name), IMPORTING:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             facts.folder,
             dtype=dtype,

@@ -270,6 +270,19 @@ def test_two_readers_at_once_load_the_model_once(folder: Path, engine_of: Callab
     assert sum(thread.name == "hf" for thread in threading.enumerate()) == 1
 
 
+def test_two_engines_that_load_at_once_leave_each_other_whole(
+    tmp_path: Path, engine_of: Callable[..., HfEngine]
+) -> None:
+    """transformers changes its own classes while it loads; two that do so at once would leave them changed."""
+    tied = make(tmp_path / "tied")
+    engines = [engine_of(tied) for _ in range(6)]
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda engine: engine.load(lambda progress: None), engines))
+
+    assert all(engine.loaded for engine in engines)
+
+
 def test_closing_while_it_loads_stops_that(speaker: Path, engine_of: Callable[..., HfEngine]) -> None:
     engine = engine_of(speaker)
     closer: list[threading.Thread] = []

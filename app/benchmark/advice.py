@@ -53,7 +53,8 @@ def advise(contestants: Sequence[Contestant], cells: Sequence[Cell], apply: Appl
     if len(fit.labels) == 1:
         return Advice(fit.labels[0], "only_one", {}, dict(apply.get(fit.labels[0], {})))
     chosen = _throughput(fit) or _first_token(fit) or _memory(fit)
-    return Advice(chosen.label, chosen.why, chosen.values, dict(apply.get(chosen.label, {})))
+    lines = {} if chosen.why == "same" else apply.get(chosen.label, {})  # nothing speaks for a change
+    return Advice(chosen.label, chosen.why, chosen.values, dict(lines))
 
 
 def _throughput(fit: _Measured) -> Advice | None:

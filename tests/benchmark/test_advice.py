@@ -132,7 +132,7 @@ def test_of_two_that_do_not_differ_the_smaller_one_is_used() -> None:
 def test_one_repeat_shows_no_difference() -> None:
     found = [cell("hf", 1, [20]), cell("vllm", 1, [80])]
 
-    assert advise([who("hf"), who("vllm")], found, {}).why == "same"
+    assert advise([who("hf"), who("vllm")], found, {"hf": {"LLM_ENGINE": "hf"}}) == Advice("hf", "same")
 
 
 def test_failures_and_absence_leave_one() -> None:

@@ -13,7 +13,7 @@ from app.benchmark.comparison import Advice, Cell, ComparisonReport, Contestant
 from app.benchmark.course import Course, Round, rounds
 from app.benchmark.entrants import entrants
 from app.benchmark.environment import environment
-from app.benchmark.fairness import in_line, same_numbers, same_work
+from app.benchmark.fairness import own_limits, same_numbers, same_work
 from app.benchmark.monitor.memory import MemoryGauge
 from app.benchmark.notes import note
 from app.benchmark.prompt_source import Prompts, conversation_fits, fitting, gather
@@ -220,7 +220,7 @@ class Comparing:
 
     def _report(self, prompts: Prompts) -> ComparisonReport:
         request = self.request
-        found = [seat.contestant(in_line(seat, self._most)) for seat in self.seats]
+        found = [seat.contestant(own_limits(seat, self._most)) for seat in self.seats]
         cells = [cell for seat in self.seats for cell in seat.cells()]
         at, name = now()
         notes = [*self._notes, *self.notes(found), *same_work(found, prompts, request.turns), *prompts.notes]

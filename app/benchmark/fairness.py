@@ -58,10 +58,21 @@ def same_work(contestants: Sequence[Contestant], prompts: Prompts, turns: Sequen
     return free + remembered + ([note("conversations")] if max(turns, default=1) > 1 else [])
 
 
-def in_line(seat: Seat, readers: int) -> list[str]:
-    """Who of so many ``readers`` has to wait for others, by the engine's own limits."""
+def own_limits(seat: Seat, readers: int) -> list[str]:
+    """What an engine's own settings do to so many ``readers``: who has to wait, what is remembered of prompts."""
     if not seat.measured:
         return []
+    return _in_line(seat, readers) + _remembering(seat)
+
+
+def _remembering(seat: Seat) -> list[str]:
+    if seat.entrant.name != "vllm":
+        return []
+    off = seat.entrant.settings.vllm_arguments().get("enable_prefix_caching") is False  # its own default is on
+    return [note("prefix_off" if off else "prefix_on")]
+
+
+def _in_line(seat: Seat, readers: int) -> list[str]:
     settings, name = seat.entrant.settings, seat.entrant.name
     if name == "hf" and settings.hf_draft_model_path:
         return [note("one_at_a_time")] if readers > 1 else []

@@ -123,6 +123,8 @@ NOTES: dict[str, tuple[str, str]] = {
         "{readers} readers ask at once, and max_num_seqs is {batch}: the others wait.",
         "{readers} 位读者同时提问，max_num_seqs 为 {batch}：其余的等待。",
     ),
+    "prefix_on": ("Prefix caching is on.", "前缀缓存已开启。"),
+    "prefix_off": ("Prefix caching is off.", "前缀缓存已关闭。"),
     "num_parallel": (
         "How many answers Ollama writes at once is its server's OLLAMA_NUM_PARALLEL, which it does not tell;"
         " {readers} readers asked.",

@@ -84,6 +84,8 @@ class BenchmarkJobs:
         from app.benchmark.tuning import tune
 
         request.check()  # said now, not when it is our turn
+        if request.id:
+            self.runs.load(request.id)  # likewise what is no id
         with self._our_turn(on_progress):
             live = LiveEngine(self._switch, lambda: self._ending)
             around = Surroundings(self._settings, self._knowledge, live, self._disturbed, self._make)

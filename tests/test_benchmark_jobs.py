@@ -113,8 +113,9 @@ def test_what_cannot_be_is_said_before_it_is_its_turn(house: House) -> None:
     with house.jobs._our_turn(quietly):
         with pytest.raises(ConfigError):
             house.jobs.compare(asked("hf", "vlm"), quietly)
-        with pytest.raises(BenchmarkError):
-            house.jobs.compare(asked("hf"), quietly)
+        for wrong in (asked("hf"), asked(id="../elsewhere")):
+            with pytest.raises(BenchmarkError):
+                house.jobs.compare(wrong, quietly)
 
 
 def test_one_waits_for_another_and_for_an_evaluation(machine: Machine, knowledge: Knowledge) -> None:

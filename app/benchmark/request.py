@@ -94,12 +94,10 @@ class CompareRequest(_Load):
         """
         if len(self.engines) < 2:
             raise BenchmarkError("A comparison wants two engines at least.", "Name them, such as `hf vllm`.")
-        if len(set(self.engines)) < len(self.engines):
+        if len({check_engine(engine) for engine in self.engines}) < len(self.engines):
             raise BenchmarkError(
                 "An engine is named twice with the same model.", "Give each a model of its own: `hf=A hf=B`."
             )
-        for engine in self.engines:
-            check_engine(engine)
         self._check_load()
 
 

@@ -35,6 +35,7 @@ def test_what_is_left_out_has_its_default() -> None:
     [
         ({"engines": ("hf",)}, "two engines"),
         ({"engines": ("hf", "vllm", "hf")}, "twice"),
+        ({"engines": ("hf", "transformers=")}, "twice"),
         ({"engines": ("hf", "extractive")}, "no model"),
         ({"readers": ()}, "none"),
         ({"readers": (1, 0)}, "0"),

@@ -126,7 +126,8 @@ def _measured(args: argparse.Namespace, operation: str, request: CompareRequest 
     bench_output.check_files(args)
     runs = BenchmarkRuns(get_settings().data_dir / "benchmarks")
     try:
-        report = ComparisonReport.from_dict(run(operation, **request.as_dict()))
+        with bench_output.terminable():
+            report = ComparisonReport.from_dict(run(operation, **request.as_dict()))
     except KeyboardInterrupt:
         sys.stderr.write("\nstopping; what was measured is told\n")
         if (kept := _kept(runs, request.id)) is None:

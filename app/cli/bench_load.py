@@ -172,7 +172,8 @@ def _number(given: Number | None, variable: str, kind: Callable[[str], Number], 
     try:
         return kind(text)
     except ValueError:
-        raise UsageError(f"{variable} is {text!r}, which is no number.", "Correct or unset it.") from None
+        what = "whole number" if kind is int else "number"
+        raise UsageError(f"{variable} is {text!r}, which is no {what}.", "Correct or unset it.") from None
 
 
 def _limits(given: list[str]) -> dict[str, float]:

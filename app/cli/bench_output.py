@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from app.cli.common import add_json, print_json
@@ -41,21 +44,42 @@ def measure(args: argparse.Namespace, work: Callable[[Settings, OnProgress], Loa
     check_files(args)
     settings = get_settings()
     set_up_logging(settings)
-    with ProgressLine(sys.stderr) as line:
+    with terminable(), ProgressLine(sys.stderr) as line:
         report = work(settings, lambda progress: line.show(asdict(progress)))
-    if not args.no_keep and report.samples:
-        BenchmarkRuns(settings.data_dir / "benchmarks").keep(report)
-    tell(args, report)
+    try:
+        tell(args, report)
+    finally:  # whatever becomes of one, the other is done
+        if not args.no_keep and report.samples:
+            BenchmarkRuns(settings.data_dir / "benchmarks").keep(report)
     if report.interrupted:
         return INTERRUPTED
     return 0 if report.ok else 1
 
 
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Within it SIGTERM, as `timeout` and containers send it, is a Ctrl-C: what was measured is told."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def check_files(args: argparse.Namespace) -> None:
     """Whether the files can be written: said now, not after the work. Raises BenchmarkError."""
     for target in (args.csv, args.html):
-        if target and not Path(target).expanduser().absolute().parent.is_dir():
+        path = Path(target or "").expanduser().absolute()
+        if target and not path.parent.is_dir():
             raise BenchmarkError(f"There is no folder for {target}.", "Make it, or name another file.")
+        if target and path.is_dir():
+            raise BenchmarkError(f"{target} is a folder.", "Name a file.")
 
 
 def tell(args: argparse.Namespace, report: Report) -> None:

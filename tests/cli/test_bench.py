@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,12 +86,42 @@ def test_ctrl_c_tells_what_came_until_then(tmp_path: Path) -> None:
     assert len(list((tmp_path / "benchmarks").iterdir())) == 1
 
 
+def test_sigterm_is_a_ctrl_c(here: pytest.CaptureFixture[str]) -> None:
+    def end() -> None:
+        while len(server.questions()) < 20:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with FaultServer() as server:
+        server.gap = 0.005
+        threading.Thread(target=end).start()
+        code = main(["bench", "load", "-n", "100000", "--base-url", server.url, "--json"])
+
+    assert code == 130
+    assert json.loads(here.readouterr().out)["interrupted"] is True
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_cannot_be_kept_is_told_all_the_same(tmp_path: Path, here: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "benchmarks").touch()
+    with FaultServer() as server:
+        code = main(["bench", "load", "-n", "3", "--base-url", server.url, "--json"])
+    said = here.readouterr()
+
+    assert code == 1
+    assert json.loads(said.out)["summary"]["successful"] == 3
+    assert "could not be kept" in said.err
+
+
 @pytest.mark.parametrize(
     ("args", "variables", "code", "words"),
     [
         (("load", "--base-url", "http://127.0.0.1:9"), {}, 1, "http://127.0.0.1:9"),
         (("load",), {}, 1, "No server is named"),
         (("load",), {"CONC": "many"}, 2, "CONC is 'many'"),
+        (("load",), {"NREQ": "1e3"}, 2, "no whole number"),
+        (("load", "--csv", "/"), {}, 1, "/ is a folder"),
         (("load", "--prompts", "/no/such"), {}, 1, "cannot be read"),
         (("load", "--prompts", "x", "--synthetic", "3"), {}, 2, "exclude each other"),
         (("load", "--html", "/no/such/page.html"), {}, 1, "no folder for /no/such/page.html"),

@@ -102,9 +102,10 @@ def _side(duel: Duel, letter: Literal["a", "b"], side: Side, key: str) -> None:
         _problem(side.problem)
     if answer.answer.strip() or side.problem is None:
         answers.said(key, answer)
-    if side.flaw in _FLAWS:
+    stopped = side.flaw == "stopped"
+    if side.flaw in _FLAWS and (answer.answer.strip() or not stopped):  # else said already
         st.caption(f":material/info: {t(_FLAWS[side.flaw], engine=plain(side.engine))}")
-    told = answers.ending(answer) if side.problem is None else []
+    told = answers.ending(answer) if side.problem is None and not stopped else []
     if not duel.hidden:
         told += [*ab_words.pace(side, t), *answers.asked(answer)]
     if told:

@@ -19,8 +19,8 @@ def outcome(duel: Duel) -> str:
 
 
 def pace(side: Side, say: Callable[..., str]) -> list[str]:
-    """How fast the engine was, in parts; ``say`` gives the words of a key. Nothing where it failed."""
-    if side.problem is not None:
+    """How fast the engine was, in parts; ``say`` gives the words of a key. Nothing where it failed or said nothing."""
+    if side.problem is not None or not side.answer.answer.strip():
         return []
     pace = side.pace
     first = [say("ab.first_word", seconds=f"{pace.first_ms / 1000:.2f}")] if pace.first_ms is not None else []

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from app.service import Service
 
 log = logging.getLogger(__name__)
-_FRESH = 5.0  # seconds
+_FRESH = 5.0  # seconds until another look is begun
+_OLD = 30.0  # seconds after which it is waited for: a server may have come or gone meanwhile
 
 
 @dataclass(frozen=True)
@@ -42,18 +43,20 @@ class EngineStates:
         self._lock = threading.Lock()
 
     def known(self, service: Service, patience: float = 0.0) -> Look | None:
-        """What was seen last; begins another look when that is a while ago.
+        """What was seen last; begins another look when that is a while ago, and waits ``patience`` seconds for it
+        when that is long ago.
 
-        None before the first look after the start or a switch has ended, for which it waits ``patience`` seconds.
+        None before the first look after the start or a switch has ended, for which it waits as well.
         """
         with self._lock:
             of = (service, service.switch.engines)
             if of != self._of:
                 self._of, self._last = of, None
             thread = None
-            if self._last is None or time.monotonic() - self._at > _FRESH:
+            age = time.monotonic() - self._at
+            if self._last is None or age > _FRESH:
                 thread = self._look(service)
-            if self._last is not None:
+            if self._last is not None and age <= _OLD:
                 return self._last
         if thread is not None:
             thread.join(patience)

@@ -287,6 +287,7 @@ def test_one_stop_ends_both_at_once_and_keeps_what_was_said(service: Service) ->
     page = opened(c=service.history.list()[0].id)
     assert "The vl-th" in said(page) and "The ol-th" in said(page) and "answer." not in said(page)
     assert said(page).count("Stopped before its end.") == 2 and "There is no vote here" in said(page)
+    assert "incomplete" not in said(page)  # once is enough
     for name in ("vllm_openai", "ollama"):
         engine(service, name).go_on.set()
         until(lambda name=name: not service.switch.readers(name))  # type: ignore[misc]

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from app.conversation.duel import Duel, Side, Vote
 from app.conversation.history import SavedMessage
 from app.schema import Answer, Citation, Timings, Usage
 from app.ui import ab_results, export
+from app.ui.ab_words import pace
+from app.ui.i18n import said
 from app.votes import Votes
 
 
@@ -156,3 +159,9 @@ def test_a_conversation_is_saved_with_who_answered_and_from_where() -> None:
 )  # fmt: skip
 def test_the_file_has_a_name_that_every_system_takes(title: str, name: str) -> None:
     assert export.file_name(title) == name
+
+
+def test_an_answer_without_a_word_has_no_pace() -> None:
+    silent, spoken = (Side("hf", Answer(text, "hf", "", False, False, "q")) for text in ("", "Yes"))
+    assert pace(silent, partial(said, "en")) == []
+    assert pace(spoken, partial(said, "en")) == ["0.00 s in all"]

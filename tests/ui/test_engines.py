@@ -263,3 +263,14 @@ def test_what_was_known_before_a_switch_is_known_no_more(service: StandIn) -> No
     service.switched_to(READY)
     look = states.known(service, patience=5)  # type: ignore[arg-type]
     assert look is not None and READY in look.states
+
+
+def test_a_look_of_long_ago_is_renewed_before_it_is_told(service: StandIn) -> None:
+    states = EngineStates()
+    states.look_now(service)  # type: ignore[arg-type]
+    service.states = [READY]
+    look = states.known(service, patience=5)  # type: ignore[arg-type]
+    assert look is not None and look.states != (READY,)  # it was a moment ago
+    states._at -= 60
+    look = states.known(service, patience=5)  # type: ignore[arg-type]
+    assert look is not None and look.states == (READY,)

@@ -20,6 +20,7 @@ def arrival(request: ArrivalRequest, target: Target, plan: Coming) -> dict[str, 
     """Of an open loop."""
     return {
         **_both(request, target),
+        **({} if request.trace is None else {"prompts": request.trace_name or "the recording"}),
         "process": plan.process,
         "rate": round(plan.rate, 6),
         "duration_s": round(plan.duration, 3),

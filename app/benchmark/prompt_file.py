@@ -52,7 +52,7 @@ def _prompt(line: str, number: str) -> Prompt:
         return Prompt(number, user(line))
     try:
         item = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("begins like JSON and is none") from None
     limit, expected = item.get("max_tokens"), item.get("expected")
     if limit is not None and not (isinstance(limit, int) and not isinstance(limit, bool) and limit > 0):

@@ -61,7 +61,7 @@ def _objects(text: str, name: str) -> Iterable[tuple[int, Mapping[str, Any]]]:
         if line.strip():
             try:
                 item = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 item = None
             if not isinstance(item, dict):
                 raise BenchmarkError(f"Line {number} of {name} is no JSON object.", _EXAMPLE)

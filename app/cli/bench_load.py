@@ -106,6 +106,9 @@ def _arrival(args: argparse.Namespace) -> int:
     from app.benchmark.load_request import ArrivalRequest
     from app.benchmark.load_run import arrival
 
+    for other in ("prompts", "synthetic"):
+        if args.trace is not None and getattr(args, other) is not None:
+            raise UsageError(f"--trace and --{other} exclude each other: a recording brings its prompts.", "Give one.")
     trace = None if args.trace is None else read(args.trace)
     request = ArrivalRequest(
         **_common(args),

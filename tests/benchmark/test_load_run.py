@@ -127,6 +127,7 @@ def test_a_recording_is_played_at_its_times(settings: Settings) -> None:
     begin = report.samples[0].scheduled
     assert [round(sample.scheduled - begin, 6) for sample in report.samples] == [0.0, 0.1, 0.3]
     assert report.samples[1].output_tokens == 3
+    assert report.config["prompts"] == "t.jsonl"
     begin = twice.samples[0].scheduled
     assert [round(sample.scheduled - begin, 6) for sample in twice.samples] == [0.0, 0.1, 0.3]
 

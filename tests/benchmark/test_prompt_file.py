@@ -37,6 +37,7 @@ def test_only_line_ends_of_files_part_the_lines() -> None:
     ("line", "why"),
     [
         ('{"prompt": ', "none"),
+        ('{"prompt": ' + "[" * 100_000, "none"),
         ('{"text": "Why?"}', "neither"),
         ('{"prompt": " "}', "neither"),
         ('{"prompt": 3}', "neither"),

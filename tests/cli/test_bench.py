@@ -133,6 +133,7 @@ def test_what_cannot_be_kept_is_told_all_the_same(tmp_path: Path, here: pytest.C
         ),
         (("arrival", "--base-url", "http://127.0.0.1:9", "--duration", "5"), {}, 1, "have no rate"),
         (("arrival", "--rate", "1", "--goodput", "ttft"), {}, 2, "'ttft' is no limit"),
+        (("arrival", "--trace", "t", "--synthetic", "5"), {}, 2, "exclude each other"),
     ],
 )
 def test_what_cannot_be_measured_is_one_line(

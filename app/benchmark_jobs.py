@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.engines.registry import create
+from app.errors import BenchmarkError
 from app.jobs import Cancelled, Job, JobBoard
 from app.schema import Progress
 
@@ -56,6 +58,7 @@ class BenchmarkJobs:
 
         Raises:
             Cancelled: ``on_progress`` did; what was measured until then is kept, and marked.
+            BenchmarkError: likewise, but the disk takes no more. A whole report says that in a note.
             HotswapError: as :func:`app.benchmark.comparing.compare`.
         """
         return self._do(request, on_progress)
@@ -93,7 +96,12 @@ class BenchmarkJobs:
                 report = compare(request, around, on_progress)
             else:
                 report = tune(request, around, on_progress)
-        self.runs.keep(report)
+        try:
+            self.runs.keep(report)
+        except BenchmarkError as error:
+            if report.interrupted:
+                raise
+            return replace(report, notes=(*report.notes, str(error)))  # it is told all the same
         if report.interrupted:
             raise Cancelled
         return report

@@ -76,6 +76,20 @@ def test_a_comparison_is_kept_under_the_id_that_was_asked_for(house: House) -> N
     assert kept is not None and kept.as_dict() == report.as_dict()
 
 
+def test_a_disk_that_takes_no_more_costs_nobody_the_report(house: House, knowledge: Knowledge) -> None:
+    (knowledge.settings.data_dir / "benchmarks").write_text("in the way")
+
+    report = house.jobs.compare(asked(), quietly)
+    assert report.cells and "could not be kept" in report.notes[-1]
+
+    def stop(progress: Progress) -> None:
+        if progress.stage == "measuring" and progress.done >= 2:
+            raise Cancelled
+
+    with pytest.raises(BenchmarkError, match="could not be kept"):
+        house.jobs.compare(asked(), stop)
+
+
 def test_settings_are_tried_in_the_background(house: House) -> None:
     request = TuneRequest(
         "vllm", tries=("ngram",), readers=(1,), repeats=1, max_tokens=4, requests=2, prompts=PromptSource(tokens=20)

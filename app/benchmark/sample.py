@@ -62,8 +62,10 @@ class Sample:
 
     @property
     def tpot(self) -> float | None:
-        """Between two tokens of the answer, on the average: (last - first) / (tokens - 1)."""
+        """Between two tokens of the answer, on the average: (last - first) / (tokens - 1); None where all came at once."""
         if self.first is None or self.last is None or self.output_tokens is None or self.output_tokens < 2:
+            return None
+        if self.last <= self.first:
             return None
         return (self.last - self.first) / (self.output_tokens - 1)
 

@@ -50,6 +50,8 @@ class _Request:
                 "An engine in this process has no address, and no API to choose.",
                 "Leave --engine out, or the options about a server.",
             )
+        if self.engine and self.model:
+            raise BenchmarkError("An engine in this process is named with its model.", "Write --engine NAME=MODEL.")
         if self.prompts.kind not in ("synthetic", "prompts"):
             raise BenchmarkError(
                 "A load asks plain prompts.", "Use a file of prompts or synthetic ones; `bench compare` asks questions."

@@ -62,7 +62,7 @@ class Sample:
 
     @property
     def tpot(self) -> float | None:
-        """Between two tokens of the answer, on the average: (last - first) / (tokens - 1); None where all came at once."""
+        """Between two tokens of the answer, on the average: (last - first) / (tokens - 1); None for one piece."""
         if self.first is None or self.last is None or self.output_tokens is None or self.output_tokens < 2:
             return None
         if self.last <= self.first:

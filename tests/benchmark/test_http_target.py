@@ -204,6 +204,13 @@ def test_what_servers_do_otherwise_is_read_all_the_same(parts: tuple[bytes, ...]
     assert (sample.outcome, sample.pieces, sample.output_tokens) == ("ok", 2, counted)
 
 
+def test_an_answer_that_comes_at_once_has_no_time_per_token() -> None:
+    whole = event(**choice("a lamp", "stop"), usage={"prompt_tokens": 4, "completion_tokens": 2})
+    sample = streamed(whole)
+
+    assert sample.ok and sample.ttft is not None and sample.tpot is None
+
+
 @pytest.mark.parametrize(
     ("parts", "outcome", "kind"),
     [

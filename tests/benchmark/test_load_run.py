@@ -270,6 +270,7 @@ def test_a_warm_up_longer_than_the_file_does_not_use_its_prompts_up(settings: Se
         LoadRequest(base_url="127.0.0.1:9"),
         LoadRequest(base_url="http://127.0.0.1:9"),
         LoadRequest(engine="hf", base_url="http://127.0.0.1:9"),
+        LoadRequest(engine="hf", model="other"),
         LoadRequest(engine="extractive"),
         LoadRequest(engine="nothing"),
         LoadRequest(engine="hf=/nowhere/at/all"),

@@ -9,7 +9,8 @@ Their words differ, which their sources tell (vLLM 0.32 ``vllm/benchmarks``, Gui
   GuideLLM, whose own "time per output token" has the time to the first token in it.
 - tokens: all three take the server's usage.
 - requests a second: requests by seconds, and so with vLLM. GuideLLM's mean of them counts the times between the ends,
-  of which there are as many less one; it is counted here from its requests and its duration.
+  of which there are as many less one; it is counted here from its requests and its duration. (Of a schedule, its
+  report leaves out the last request.)
 """
 
 from __future__ import annotations
@@ -112,10 +113,11 @@ def _vllm(load: Load, server: Server, report: Path) -> list[str]:
 
 
 def _guidellm(load: Load, server: Server, report: Path) -> list[str]:
+    # By itself it has the server count with each token, which is work that the others do not ask for.
+    backend = f"kind=openai_http,target={server.url},model={server.model}"
     return [
-        "run", "--backend", f"kind=openai_http,target={server.url},model={server.model}",
+        "run", "--backend", f"{backend},extras.body.stream_options.continuous_usage_stats=false",
         "--profile", f"kind=concurrent,streams={load.readers}" if load.readers else "kind=replay",
-        # Of a schedule it would leave out the last one.
         *(["--constraint", f"kind=max_requests,count={load.count}"] if load.readers else []),
         "--data", f"kind=json_file,path={load.prompts}", "--tokenizer", f"kind=hf_auto,model={server.tokenizer}",
         "--output", f"kind=json,path={report}", "--disable-console",
@@ -147,7 +149,7 @@ def _read_guidellm(data: dict[str, Any], load: Load) -> Figures:
         len(done) / seconds, sum(one["output_tokens"] for one in done) / seconds,
         metrics["time_to_first_token_ms"]["successful"]["median"],
         metrics["inter_token_latency_ms"]["successful"]["median"],
-        load.count - len(done), lags if load.times else (),
+        len(run["requests"]["errored"]) + len(run["requests"]["incomplete"]), lags if load.times else (),
     )  # fmt: skip
 
 

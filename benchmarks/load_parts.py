@@ -13,6 +13,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from benchmarks.load_commands import GENERATORS, Figures, Load, Server
 from tests.engines.tiny_model import CONTEXT
 from tests.product import free_port
@@ -98,7 +100,7 @@ def install_guidellm(folder: Path, torch_index: str) -> Path:
 class VllmServer:
     """A real vLLM whose ``model`` computes on ``cores``, without a prefix cache."""
 
-    def __init__(self, folder: Path, model: Path, cores: Collection[int], before_all: bool) -> None:
+    def __init__(self, folder: Path, model: Path, cores: Collection[int]) -> None:
         port = free_port()
         command = [
             sys.executable, "-m", "vllm.entrypoints.openai.api_server", f"--model={model}", "--served-model-name=tiny",
@@ -114,9 +116,9 @@ class VllmServer:
         self._log = folder / "vllm.log"
         with self._log.open("w") as out:
             self._process = subprocess.Popen(
-                (["nice", "-n", "-20"] if before_all else []) + command,
-                env={**os.environ, **own}, stdout=out, stderr=out, start_new_session=True,
-            )  # fmt: skip
+                command, env={**os.environ, **own}, stdout=out, stderr=out, start_new_session=True
+            )
+        self.pid = self._process.pid
 
     def ready(self) -> None:
         """Returns when it answers."""
@@ -134,9 +136,12 @@ class VllmServer:
 
 
 def put_before_all(pid: int) -> None:
-    """Real time: the process, and those that it starts, run before whatever else there is on the machine."""
+    """Real time: the process and its descendants, those to come as well, run before whatever else there is."""
+    root = psutil.Process(pid)
+    threads = [thread.id for process in (root, *root.children(recursive=True)) for thread in process.threads()]
     try:
-        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(1))
+        for thread in threads:
+            os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(1))
     except PermissionError:
         raise SystemExit("Only root may run before all others: leave --realtime out.") from None
 

@@ -28,7 +28,10 @@ REPORTS: dict[str, dict[str, Any]] = {
     },
     "guidellm": {"benchmarks": [{
         "duration": 2.0,
-        "requests": {"successful": [{"output_tokens": 10, "request_dispatch_delay": late} for late in (0, 2e-3, 1e-3)]},
+        "requests": {
+            "errored": [], "incomplete": [],
+            "successful": [{"output_tokens": 10, "request_dispatch_delay": late} for late in (0, 2e-3, 1e-3)],
+        },
         # Its requests a second leave one out, and its time per output token has the time to the first in it.
         "metrics": {"requests_per_second": {"successful": {"mean": 1.0}},
                     "time_per_output_token_ms": {"successful": {"median": 7.0}},

@@ -98,6 +98,8 @@ class Comparing:
             if not any(seat.measured for seat in self.seats):
                 raise
             self._interrupted = True
+            for seat in self.seats:
+                seat.give_up()
         if not any(seat.measured for seat in self.seats):
             raise self._nothing()
         return self._report(prompts)

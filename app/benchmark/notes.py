@@ -29,8 +29,16 @@ NOTES: dict[str, tuple[str, str]] = {
         "同时加载时内存不够，因此逐个测量。机器状态的缓慢变化也会计入差异。",
     ),
     "settings_alone": (
-        "Each setting was loaded by itself, one after the other; the first was measured once more at the end.",
-        "每项设置单独加载、逐个测量；最后又把第一项重新测了一遍。",
+        "Each setting was loaded by itself, one after the other.",
+        "每项设置单独加载、逐个测量。",
+    ),
+    "measured_again": (
+        "The unchanged settings were measured once more at the end.",
+        "最后又把未改动的设置重新测了一遍。",
+    ),
+    "not_reached": (
+        "The run was stopped before it was measured.",
+        "测量在轮到它之前就停止了。",
     ),
     "drift": (
         "With {readers} readers ({turns} turns) the unchanged settings wrote {times} times as much at the end as at the"

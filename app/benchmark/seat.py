@@ -163,6 +163,11 @@ class Seat:
         if self.engine is not None and not self._there_already:
             self.engine.close()
 
+    def give_up(self) -> None:
+        """The run is stopped: nothing more will be measured."""
+        if not self.measured:
+            self.problem = self.problem or note("not_reached")
+
     def contestant(self, more: Sequence[str] = ()) -> Contestant:
         """All that is known of it but its figures; ``more`` are notes to add."""
         ram, gpu = self._memory()

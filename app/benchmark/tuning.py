@@ -64,10 +64,10 @@ class _Tuning(Comparing):
     def notes(self, contestants: Sequence[Contestant]) -> list[str]:
         """How far the machine changed meanwhile."""
         base, again = self.seats[0], self.seats[-1]
-        if not again.label.endswith(AGAIN):
+        if not again.label.endswith(AGAIN) or not again.measured:
             return []
         later = {(cell.readers, cell.turns): cell.tokens_per_second for cell in again.cells()}
-        found = []
+        found = [note("measured_again")]
         for cell in base.cells():
             drift = Spread.of_ratios(ratios(later.get((cell.readers, cell.turns), ()), cell.tokens_per_second))
             if drift and drift.low is not None and drift.high is not None and not drift.low <= 1 <= drift.high:

@@ -73,7 +73,7 @@ def test_the_setting_that_helps_is_found_between_two_measurements_of_the_baselin
     assert set(problems) == {"draft", "kv_cache_dtype=fp8"}
     assert "this CPU has no fp8" in problems["kv_cache_dtype=fp8"]
     assert (report.kind, report.interleaved) == ("tune", False)
-    assert note("settings_alone") in report.notes
+    assert note("settings_alone") in report.notes and note("measured_again") in report.notes
     assert (report.advice.label, report.advice.why) == ("speculative_config=ngram", "gain")
     assert report.advice.values["times"] == pytest.approx(10)
     assert "ngram" in report.advice.apply["VLLM_CONFIG"]
@@ -131,6 +131,8 @@ def test_an_interrupted_run_has_what_was_measured_and_no_second_baseline() -> No
 
     assert report.interrupted and not machine.loaded
     assert {cell.label for cell in report.cells} == {"vllm", "enable_prefix_caching=false"}
+    assert report.contestants[-1].problem == note("not_reached")
+    assert note("measured_again") not in report.notes
     assert ComparisonReport.from_dict(report.as_dict()).as_dict() == report.as_dict()
 
 

@@ -177,7 +177,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=whole(0), default=3, help="on vLLM (default %(default)s; 0 leaves it out)")
     parser.add_argument("--paced-repeats", type=whole(1), default=2, help="at a set pace (default %(default)s)")
     parser.add_argument("--readers", type=whole(1), default=8, help="default %(default)s")
-    parser.add_argument("--requests", type=whole(2), default=40, help="of a run on vLLM (default %(default)s)")
+    parser.add_argument("--requests", type=whole(2), default=64, help="of a run on vLLM (default %(default)s)")
     parser.add_argument("--tokens", type=whole(2), default=64, help="of an answer (default %(default)s)")
     parser.add_argument("--rate", type=above_zero, help="of arrivals on vLLM (default: half of what the readers had)")
     parser.add_argument("--streams", type=whole(1), default=256, help="at once, on the average (default %(default)s)")
@@ -187,8 +187,8 @@ def main() -> int:
     parser.add_argument(
         "--gap", type=above_zero, default=0.05, metavar="S", help="seconds between their tokens (default %(default)s)"
     )
-    parser.add_argument("--layers", type=whole(1), default=8, help="of the model (default %(default)s)")
-    parser.add_argument("--hidden", type=int, default=768, help="its width, a multiple of 64 (default %(default)s)")
+    parser.add_argument("--layers", type=whole(1), default=6, help="of the model (default %(default)s)")
+    parser.add_argument("--hidden", type=int, default=512, help="its width, a multiple of 64 (default %(default)s)")
     parser.add_argument("--clients", nargs="+", choices=CLIENTS[1:], default=CLIENTS[1:], help="beside ours")
     parser.add_argument("--folder", type=Path, help="for the model, GuideLLM and all reports; kept")
     parser.add_argument("--guidellm", type=Path, metavar="PYTHON", help="a Python that has GuideLLM; installs nothing")

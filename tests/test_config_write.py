@@ -157,6 +157,16 @@ def test_yaml_reads_the_same_text_back(write: WriteFile, value: str) -> None:
     assert text.startswith("LOG_LEVEL: INFO\nMODEL: ") and text.endswith(" # why\n") and text.count("\n") == 2
 
 
+def test_names_with_values_are_written_and_read_as_settings(write: WriteFile) -> None:
+    ngram = {"method": "ngram", "num_speculative_tokens": 4}
+    for before in ("# mine\n", "# mine\nVLLM_CONFIG: {dtype: auto}\n", "# mine\nVLLM_CONFIG:\n  dtype: auto\n"):
+        path = write(before)
+        set_value("VLLM_CONFIG", {"dtype": "auto", "speculative_config": ngram})
+
+        assert load_settings().vllm_config == {"dtype": "auto", "speculative_config": ngram}
+        assert path.read_text(encoding="utf-8").startswith("# mine\nVLLM_CONFIG:")
+
+
 def test_an_empty_value_unsets(write: WriteFile) -> None:
     path = write("MODEL: old\n")
 

@@ -61,16 +61,15 @@ def _throughput(fit: _Measured) -> Advice | None:
     """The one that writes most for the most readers, where it is one."""
     load = fit.heaviest
     best = fit.best(load, "tokens_per_second", _most)
-    if load is None or len(best) > 1:
+    if load is None or len(best) != 1 or len(order := fit.ordered(load, "tokens_per_second", _most)) < 2:
         return None
-    label = best[0]
-    second = fit.ordered(load, "tokens_per_second", _most)[1]
+    label, second = order[:2]
     values = {"readers": load[0], **_told(fit.ratio(label, second, load, "tokens_per_second")), "over": second}
     few = fit.lightest
     quick = fit.best(few, "ttft_ms", _least)
-    if few is None or few[0] == load[0] or label in quick or not quick:
+    if few is None or few[0] == load[0] or label in quick or not quick or (ms := fit.mean(label, few)) is None:
         return Advice(label, "throughput", values)
-    more = {"few": few[0], "other": quick[0], "ms": fit.mean(label, few), "other_ms": fit.mean(quick[0], few)}
+    more = {"few": few[0], "other": quick[0], "ms": ms, "other_ms": fit.mean(quick[0], few)}
     return Advice(label, "throughput_not_alone", {**values, **more})
 
 
@@ -79,9 +78,9 @@ def _first_token(fit: _Measured) -> Advice | None:
     load = fit.lightest
     equal = fit.among(fit.best(fit.heaviest, "tokens_per_second", _most) or fit.labels)
     best = equal.best(load, "ttft_ms", _least)
-    if load is None or len(best) != 1 or len(equal.labels) == 1:
+    if load is None or len(best) != 1 or len(order := equal.ordered(load, "ttft_ms", _least)) < 2:
         return None
-    second = equal.ordered(load, "ttft_ms", _least)[1]
+    second = order[1]
     ms, over_ms = equal.mean(best[0], load), equal.mean(second, load)
     return Advice(best[0], "first_token", {"readers": load[0], "ms": ms, "over": second, "over_ms": over_ms})
 
@@ -181,10 +180,10 @@ class _Measured:
         ours = {label: self.ratio(label, order[0], load, name) for label in order[1:]}
         return [order[0], *(label for label, spread in ours.items() if spread is None or not _differs(spread))]
 
-    def mean(self, label: str, load: Load) -> float:
-        """Of the first token, in milliseconds."""
+    def mean(self, label: str, load: Load) -> float | None:
+        """Of the first token, in milliseconds; None where it was not measured."""
         values = self._values(label, load, "ttft_ms")
-        return round(sum(values) / len(values), 3)
+        return round(sum(values) / len(values), 3) if values else None
 
     def memory(self, label: str) -> int | None:
         """Bytes at the peak, of RAM and GPUs together; None where it cannot be told."""

@@ -27,7 +27,7 @@ def here(
 ) -> Iterator[pytest.CaptureFixture[str]]:
     """Commands run in this process, with a data folder of the test."""
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    monkeypatch.setattr("app.logs.set_up_logging", lambda settings: None)  # it would hold for the tests after these
     get_settings.cache_clear()
     yield capsys
     get_settings.cache_clear()

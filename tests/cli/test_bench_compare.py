@@ -40,6 +40,7 @@ def here(
     }  # fmt: skip
     for name, value in values.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("app.logs.set_up_logging", lambda settings: None)  # it would hold for the tests after these
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     get_settings.cache_clear()

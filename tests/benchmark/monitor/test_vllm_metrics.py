@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import REGISTRY, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from app.benchmark.monitor import vllm_metrics
 from app.benchmark.monitor.vllm_metrics import (
@@ -178,15 +177,22 @@ def test_whatever_stands_there_is_read_or_refused(tail: str) -> None:
     assert found.keys() <= COUNTERS.keys() | GAUGES.keys()
 
 
+@pytest.fixture(autouse=True)
+def registry(monkeypatch: pytest.MonkeyPatch) -> CollectorRegistry:
+    """Of this test alone: a real vLLM of another one may have left its metrics in this process."""
+    own = CollectorRegistry()
+    monkeypatch.setattr("prometheus_client.REGISTRY", own)
+    return own
+
+
 @pytest.fixture
-def registered() -> Iterator[Counter]:
+def registered(registry: CollectorRegistry) -> Counter:
     """As vLLM does it in its process."""
-    counter = Counter("vllm:generation_tokens", "Number of generation tokens", ["model_name", "engine"])
-    running = Gauge("vllm:num_requests_running", "Number of requests", ["model_name", "engine"])
+    labels = ["model_name", "engine"]
+    counter = Counter("vllm:generation_tokens", "Number of generation tokens", labels, registry=registry)
+    running = Gauge("vllm:num_requests_running", "Number of requests", labels, registry=registry)
     running.labels("m", "0").set(2)
-    yield counter
-    REGISTRY.unregister(counter)
-    REGISTRY.unregister(running)
+    return counter
 
 
 def test_the_vllm_in_this_process_is_read(registered: Counter) -> None:

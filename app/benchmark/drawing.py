@@ -32,7 +32,8 @@ def _load(report: LoadReport, of: Language) -> Iterator[str]:
 
 
 def _begin(report: LoadReport) -> float:
-    return min(sample.scheduled for sample in report.samples)
+    """When the first prompt was due; of a run that was stopped before any answer ended, the clock's beginning."""
+    return min((sample.scheduled for sample in report.samples), default=0.0)
 
 
 def _in_flight(seen: Sequence[tuple[float, int]], begin: float, of: Language) -> str:

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.cli import bench_output
 from app.cli.bench_apply import apply
@@ -81,40 +81,37 @@ def _how(parser: argparse.ArgumentParser, *, readers: str, turns: str) -> None:
 
 def _compare(args: argparse.Namespace) -> int:
     from app.benchmark.request import CompareRequest
-    from app.runs import now
 
-    request = CompareRequest(
-        tuple(map(_absolute, args.engines)),
-        readers=_numbers(args.readers, "--readers"),
-        turns=_numbers(args.turns, "--turns"),
-        repeats=args.repeats,
-        max_tokens=args.tokens,
-        requests=args.requests,
-        prompts=_prompts(args),
-        id=now()[1],
-    )
-    return _measured(args, "compare", request)
+    return _measured(args, "compare", CompareRequest(tuple(map(_absolute, args.engines)), **_load(args)))
 
 
 def _tune(args: argparse.Namespace) -> int:
     from app.benchmark.request import TuneRequest
     from app.config import get_settings
-    from app.runs import now
 
     wanted = get_settings().llm_engine
     request = TuneRequest(
         _absolute(args.engine or (wanted if wanted not in ("auto", "extractive") else "vllm")),
         draft=_folder(args.draft),
         tries=tuple(name.strip() for name in args.tries.split(",") if name.strip()),
-        readers=_numbers(args.readers, "--readers"),
-        turns=_numbers(args.turns, "--turns"),
-        repeats=args.repeats,
-        max_tokens=args.tokens,
-        requests=args.requests,
-        prompts=_prompts(args),
-        id=now()[1],
+        **_load(args),
     )
     return _measured(args, "tune", request)
+
+
+def _load(args: argparse.Namespace) -> dict[str, Any]:
+    """What both have in common: how the engines are asked."""
+    from app.runs import now
+
+    return {
+        "readers": _numbers(args.readers, "--readers"),
+        "turns": _numbers(args.turns, "--turns"),
+        "repeats": args.repeats,
+        "max_tokens": args.tokens,
+        "requests": args.requests,
+        "prompts": _prompts(args),
+        "id": now()[1],
+    }
 
 
 def _measured(args: argparse.Namespace, operation: str, request: CompareRequest | TuneRequest) -> int:

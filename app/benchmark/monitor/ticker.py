@@ -38,5 +38,5 @@ class Ticker:
     def _do(self) -> None:
         try:
             self._work()
-        except Exception:
+        except Exception:  # a driver or a server that fails must not end what is being measured
             log.debug("a sample was not taken", exc_info=True)

@@ -113,10 +113,11 @@ def _vllm(load: Load, server: Server, report: Path) -> list[str]:
 
 
 def _guidellm(load: Load, server: Server, report: Path) -> list[str]:
-    # By itself it has the server count with each token, which is work that the others do not ask for.
-    backend = f"kind=openai_http,target={server.url},model={server.model}"
+    # By itself it has the server count with each token and draw each by chance, work that the others do not ask for.
+    body = "extras.body.stream_options.continuous_usage_stats=false,extras.body.temperature=0.0"
+    backend = f"kind=openai_http,target={server.url},model={server.model},{body}"
     return [
-        "run", "--backend", f"{backend},extras.body.stream_options.continuous_usage_stats=false",
+        "run", "--backend", backend,
         "--profile", f"kind=concurrent,streams={load.readers}" if load.readers else "kind=replay",
         *(["--constraint", f"kind=max_requests,count={load.count}"] if load.readers else []),
         "--data", f"kind=json_file,path={load.prompts}", "--tokenizer", f"kind=hf_auto,model={server.tokenizer}",

@@ -98,7 +98,11 @@ def install_guidellm(folder: Path, torch_index: str) -> Path:
 
 
 class VllmServer:
-    """A real vLLM whose ``model`` computes on ``cores``, without a prefix cache."""
+    """A real vLLM with ``model`` and without a prefix cache, on ``cores`` alone.
+
+    Its engine waits for its worker in a loop that never sleeps: on a client's core, it would be slower the more that
+    client does.
+    """
 
     def __init__(self, folder: Path, model: Path, cores: Collection[int]) -> None:
         port = free_port()
@@ -119,6 +123,7 @@ class VllmServer:
                 command, env={**os.environ, **own}, stdout=out, stderr=out, start_new_session=True
             )
         self.pid = self._process.pid
+        os.sched_setaffinity(self.pid, cores)  # before it starts any thread or process
 
     def ready(self) -> None:
         """Returns when it answers."""

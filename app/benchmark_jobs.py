@@ -14,9 +14,9 @@ from app.jobs import Cancelled, Job, JobBoard
 from app.schema import Progress
 
 if TYPE_CHECKING:
-    from app.benchmark.comparison import ComparisonReport
-    from app.benchmark.request import CompareRequest, TuneRequest
-    from app.benchmark.runs import BenchmarkRuns
+    from app.benchmark.comparisons.report import ComparisonReport
+    from app.benchmark.comparisons.request import CompareRequest, TuneRequest
+    from app.benchmark.reporting.runs import BenchmarkRuns
     from app.config import Settings
     from app.engines.base import Engine
     from app.engines.switch import EngineSwitch
@@ -41,7 +41,7 @@ class BenchmarkJobs:
         busy: Callable[[], bool] = lambda: False,
         make: Callable[[str, Settings], Engine] = create,
     ) -> None:
-        from app.benchmark.runs import BenchmarkRuns
+        from app.benchmark.reporting.runs import BenchmarkRuns
 
         self._settings = settings
         self._knowledge = knowledge
@@ -59,7 +59,7 @@ class BenchmarkJobs:
         Raises:
             Cancelled: ``on_progress`` did; what was measured until then is kept, and marked.
             BenchmarkError: likewise, but the disk takes no more. A whole report says that in a note.
-            HotswapError: as :func:`app.benchmark.comparing.compare`.
+            HotswapError: as :func:`app.benchmark.comparisons.comparing.compare`.
         """
         return self._do(request, on_progress)
 
@@ -81,10 +81,10 @@ class BenchmarkJobs:
         self._jobs.close()
 
     def _do(self, request: CompareRequest | TuneRequest, on_progress: OnProgress) -> ComparisonReport:
-        from app.benchmark.comparing import Surroundings, compare
-        from app.benchmark.live import LiveEngine
-        from app.benchmark.request import CompareRequest
-        from app.benchmark.tuning import tune
+        from app.benchmark.comparisons.comparing import Surroundings, compare
+        from app.benchmark.comparisons.live import LiveEngine
+        from app.benchmark.comparisons.request import CompareRequest
+        from app.benchmark.comparisons.tuning import tune
 
         request.check()  # said now, not when it is our turn
         if request.id:

@@ -189,16 +189,16 @@ def evaluate(service: Service, args: dict[str, Any]) -> Iterator[Event]:
 
 
 def compare(service: Service, args: dict[str, Any]) -> Iterator[Event]:
-    """Compare engines; ``args`` are the fields of :class:`app.benchmark.request.CompareRequest`."""
-    from app.benchmark.request import CompareRequest
+    """Compare engines; ``args`` are the fields of :class:`app.benchmark.comparisons.request.CompareRequest`."""
+    from app.benchmark.comparisons.request import CompareRequest
 
     request = CompareRequest.from_dict(args)
     return _with_progress(lambda on_progress: service.benchmarks.compare(request, on_progress))
 
 
 def tune(service: Service, args: dict[str, Any]) -> Iterator[Event]:
-    """Try settings of an engine; ``args`` are the fields of :class:`app.benchmark.request.TuneRequest`."""
-    from app.benchmark.request import TuneRequest
+    """Try settings of an engine; ``args`` are the fields of :class:`app.benchmark.comparisons.request.TuneRequest`."""
+    from app.benchmark.comparisons.request import TuneRequest
 
     request = TuneRequest.from_dict(args)
     return _with_progress(lambda on_progress: service.benchmarks.tune(request, on_progress))

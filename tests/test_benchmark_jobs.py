@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from app.benchmark.comparison import ComparisonReport
-from app.benchmark.live import LiveEngine
+from app.benchmark.comparisons.live import LiveEngine
+from app.benchmark.comparisons.report import ComparisonReport
+from app.benchmark.comparisons.request import CompareRequest, TuneRequest
 from app.benchmark.notes import note
-from app.benchmark.request import CompareRequest, PromptSource, TuneRequest
+from app.benchmark.prompts import PromptSource
 from app.benchmark_jobs import BenchmarkJobs
 from app.config import load_settings
 from app.engines.switch import EngineSwitch
@@ -37,7 +38,7 @@ def quietly(progress: Progress) -> None: ...
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """None of its engines wants the large libraries."""
-    monkeypatch.setattr("app.benchmark.comparing._SHARED", ())
+    monkeypatch.setattr("app.benchmark.comparisons.comparing._SHARED", ())
     return Machine()
 
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+from app.benchmark.bounds import MOST_TOKENS, within
+from app.errors import BenchmarkError
+
+PromptKind = Literal["synthetic", "prompts", "questions", "collection"]
 
 
 @dataclass(frozen=True)
@@ -26,3 +32,27 @@ class Length:
 
     max_tokens: int
     fixed: bool = True
+
+
+@dataclass(frozen=True)
+class PromptSource:
+    """Where prompts come from.
+
+    ``synthetic``: made, of about ``tokens`` each, no two with the same beginning. ``prompts``: ``text`` is the content
+    of a file of prompts. ``questions``: it is that of a file of questions, put with their passages of ``collection``
+    as the product puts them. ``collection``: questions are made from its documents. ``file`` is the file's name.
+    """
+
+    kind: PromptKind = "synthetic"
+    tokens: int = 512
+    text: str = ""
+    file: str = ""
+    collection: str | None = None
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raises BenchmarkError for what cannot be."""
+        if self.kind not in get_args(PromptKind):
+            raise BenchmarkError(f"{self.kind!r} is no kind of prompts.", f"Kinds: {', '.join(get_args(PromptKind))}.")
+        if self.kind == "synthetic":
+            within("Prompts of", (self.tokens,), MOST_TOKENS, "tokens")

@@ -11,7 +11,7 @@ from app.config import get_settings
 from app.owner import announced_server
 
 if TYPE_CHECKING:
-    from app.benchmark.comparison import Advice, ComparisonReport
+    from app.benchmark.comparisons.report import Advice, ComparisonReport
 
 
 def apply(report: ComparisonReport) -> None:

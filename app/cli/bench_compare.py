@@ -15,9 +15,10 @@ from app.cli.common import run
 from app.errors import UsageError
 
 if TYPE_CHECKING:
-    from app.benchmark.comparison import ComparisonReport
-    from app.benchmark.request import CompareRequest, PromptSource, TuneRequest
-    from app.benchmark.runs import BenchmarkRuns
+    from app.benchmark.comparisons.report import ComparisonReport
+    from app.benchmark.comparisons.request import CompareRequest, TuneRequest
+    from app.benchmark.prompts import PromptSource
+    from app.benchmark.reporting.runs import BenchmarkRuns
     from app.cli.common import Commands
 
 _KEEPING_SECONDS = 60.0
@@ -80,13 +81,13 @@ def _how(parser: argparse.ArgumentParser, *, readers: str, turns: str) -> None:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from app.benchmark.request import CompareRequest
+    from app.benchmark.comparisons.request import CompareRequest
 
     return _measured(args, "compare", CompareRequest(tuple(map(_absolute, args.engines)), **_load(args)))
 
 
 def _tune(args: argparse.Namespace) -> int:
-    from app.benchmark.request import TuneRequest
+    from app.benchmark.comparisons.request import TuneRequest
     from app.config import get_settings
 
     wanted = get_settings().llm_engine
@@ -115,8 +116,8 @@ def _load(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _measured(args: argparse.Namespace, operation: str, request: CompareRequest | TuneRequest) -> int:
-    from app.benchmark.comparison import ComparisonReport
-    from app.benchmark.runs import BenchmarkRuns
+    from app.benchmark.comparisons.report import ComparisonReport
+    from app.benchmark.reporting.runs import BenchmarkRuns
     from app.config import get_settings
 
     request.check()
@@ -142,7 +143,7 @@ def _measured(args: argparse.Namespace, operation: str, request: CompareRequest 
 
 def _kept(runs: BenchmarkRuns, name: str) -> ComparisonReport | None:
     """What was kept of an interrupted run: at once by this process, some time later by a server."""
-    from app.benchmark.comparison import ComparisonReport
+    from app.benchmark.comparisons.report import ComparisonReport
     from app.config import get_settings
     from app.owner import announced_server
 
@@ -155,7 +156,7 @@ def _kept(runs: BenchmarkRuns, name: str) -> ComparisonReport | None:
 
 
 def _prompts(args: argparse.Namespace) -> PromptSource:
-    from app.benchmark.request import PromptSource
+    from app.benchmark.prompts import PromptSource
 
     given = [f"--{name}" for name in ("prompts", "questions", "synthetic") if getattr(args, name) is not None]
     if len(given) > 1:

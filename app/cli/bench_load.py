@@ -15,7 +15,7 @@ from app.cli import bench_output
 from app.errors import BenchmarkError, UsageError
 
 if TYPE_CHECKING:
-    from app.benchmark.request import PromptSource
+    from app.benchmark.prompts import PromptSource
     from app.cli.common import Commands
 
 Number = TypeVar("Number", int, float)
@@ -90,8 +90,8 @@ def _what(parser: argparse.ArgumentParser) -> None:
 
 
 def _load(args: argparse.Namespace) -> int:
-    from app.benchmark.load_request import LoadRequest
-    from app.benchmark.load_run import load
+    from app.benchmark.loading.request import LoadRequest
+    from app.benchmark.loading.run import load
 
     request = LoadRequest(
         **_common(args),
@@ -103,8 +103,8 @@ def _load(args: argparse.Namespace) -> int:
 
 
 def _arrival(args: argparse.Namespace) -> int:
-    from app.benchmark.load_request import ArrivalRequest
-    from app.benchmark.load_run import arrival
+    from app.benchmark.loading.request import ArrivalRequest
+    from app.benchmark.loading.run import arrival
 
     for other in ("prompts", "synthetic"):
         if args.trace is not None and getattr(args, other) is not None:
@@ -145,7 +145,7 @@ def _common(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _prompts(args: argparse.Namespace) -> PromptSource:
-    from app.benchmark.request import PromptSource
+    from app.benchmark.prompts import PromptSource
 
     if args.prompts is None:
         length = PROMPT_TOKENS if args.synthetic is None else args.synthetic

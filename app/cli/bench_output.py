@@ -16,8 +16,8 @@ from app.cli.common import add_json, print_json
 from app.errors import BenchmarkError
 
 if TYPE_CHECKING:
-    from app.benchmark.load_report import LoadReport
-    from app.benchmark.runs import Report
+    from app.benchmark.loading.report import LoadReport
+    from app.benchmark.reporting.runs import Report
     from app.config import Settings
     from app.schema import OnProgress
 
@@ -36,7 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def measure(args: argparse.Namespace, work: Callable[[Settings, OnProgress], LoadReport]) -> int:
     """Do ``work`` in this process, keep its report and tell it. Raises as ``work`` does."""
-    from app.benchmark.runs import BenchmarkRuns
+    from app.benchmark.reporting.runs import BenchmarkRuns
     from app.config import get_settings
     from app.logs import set_up_logging
     from app.progress import ProgressLine
@@ -87,16 +87,16 @@ def tell(args: argparse.Namespace, report: Report) -> None:
     if args.json:
         print_json(report.as_dict())
     else:
-        from app.benchmark.table import table
+        from app.benchmark.reporting.table import table
 
         sys.stdout.write(table(report, args.lang))
         sys.stdout.flush()
     if args.csv:
-        from app.benchmark.sheet import csv
+        from app.benchmark.reporting.sheet import csv
 
         _write(args.csv, csv(report))
     if args.html:
-        from app.benchmark.html import page
+        from app.benchmark.reporting.html import page
 
         _write(args.html, page([report], args.lang))
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from app.benchmark.request import MOST_REPEATS, MOST_TOKENS, CompareRequest, TuneRequest
+from app.benchmark.bounds import MOST_TOKENS
+from app.benchmark.comparisons.request import MOST_REPEATS, CompareRequest, TuneRequest
 from app.runs import now
 from app.service import Service
 from app.ui import bench_offers, bench_prompts, bench_runs

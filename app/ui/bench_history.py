@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.benchmark import over_time
-from app.benchmark.html import page, table
-from app.benchmark.runs import BenchmarkRuns
+from app.benchmark.reporting import over_time
+from app.benchmark.reporting.html import page, table
+from app.benchmark.reporting.runs import BenchmarkRuns
 from app.ui.bench_kept import Kept, labels, loaded
 from app.ui.bench_results import images
 from app.ui.i18n import language, t

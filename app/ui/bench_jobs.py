@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from app.benchmark.comparison import ComparisonReport
+from app.benchmark.comparisons.report import ComparisonReport
 from app.jobs import Job
 from app.schema import Progress
 from app.sizes import duration

@@ -8,9 +8,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from app.benchmark import telling
-from app.benchmark.runs import BenchmarkRuns, Report
-from app.benchmark.words import say
+from app.benchmark.reporting import telling
+from app.benchmark.reporting.runs import BenchmarkRuns, Report
+from app.benchmark.reporting.words import say
 from app.ui.i18n import language, t
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.benchmark.request import QUOTES
+from app.benchmark.named_engine import QUOTES
 from app.engines.registry import MAKE_ROOM
 from app.service import Service
 from app.ui.engine_states import Look

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.benchmark.request import MOST_TOKENS, PromptSource
+from app.benchmark.bounds import MOST_TOKENS
+from app.benchmark.prompts import PromptSource
 from app.service import Service
 from app.ui.faults import PageError
 from app.ui.i18n import t

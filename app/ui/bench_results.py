@@ -6,13 +6,13 @@ from html import escape
 
 import streamlit as st
 
-from app.benchmark import telling, told_load
-from app.benchmark.comparison import ComparisonReport
-from app.benchmark.drawing import charts
-from app.benchmark.html import table
-from app.benchmark.load_report import LoadReport
-from app.benchmark.runs import Report
-from app.benchmark.words import say
+from app.benchmark.comparisons.report import ComparisonReport
+from app.benchmark.loading.report import LoadReport
+from app.benchmark.reporting import telling, told_load
+from app.benchmark.reporting.drawing import charts
+from app.benchmark.reporting.html import table
+from app.benchmark.reporting.runs import Report
+from app.benchmark.reporting.words import say
 from app.charts.frame import as_image
 from app.schema import EngineStatus
 from app.service import Service

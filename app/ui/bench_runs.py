@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.benchmark.comparison import ComparisonReport
-from app.benchmark.html import page
-from app.benchmark.runs import Report
-from app.benchmark.sheet import csv
+from app.benchmark.comparisons.report import ComparisonReport
+from app.benchmark.reporting.html import page
+from app.benchmark.reporting.runs import Report
+from app.benchmark.reporting.sheet import csv
 from app.jobs import Job
 from app.schema import EngineStatus
 from app.service import Service

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.benchmark import telling
-from app.benchmark.comparison import ComparisonReport, Contestant
+from app.benchmark.comparisons.report import ComparisonReport, Contestant
+from app.benchmark.reporting import telling
 from app.engines.registry import MODEL_SETTING
 from app.jobs import Job
 from app.schema import EngineStatus

@@ -144,7 +144,7 @@ class PacedChat(BaseChatModel):
 
 
 class MachineClock:
-    """The machine's own time, so that speeds are certain; for ``app.benchmark.course.RealClock``."""
+    """The machine's own time, so that speeds are certain; for ``app.benchmark.comparisons.course.RealClock``."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

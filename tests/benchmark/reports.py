@@ -10,9 +10,9 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from app.benchmark.comparison import Advice, Cell, ComparisonReport, Contestant
+from app.benchmark.comparisons.report import Advice, Cell, ComparisonReport, Contestant
 from app.benchmark.figures import Distribution
-from app.benchmark.load_report import Arrivals, Goodput, LoadReport
+from app.benchmark.loading.report import Arrivals, Goodput, LoadReport
 from app.benchmark.notes import note
 from app.benchmark.sample import Outcome, Sample
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from app.benchmark.advice import WHY
-from app.benchmark.comparison import Advice, Cell, ComparisonReport, Contestant
+from app.benchmark.comparisons.advice import WHY
+from app.benchmark.comparisons.report import Advice, Cell, ComparisonReport, Contestant
 from app.benchmark.figures import Distribution
-from app.benchmark.load_report import Arrivals, Goodput, LoadReport
+from app.benchmark.loading.report import Arrivals, Goodput, LoadReport
 from app.benchmark.sample import OUTCOMES, Sample
 from tests.benchmark.reports import ENVIRONMENT, NO_GPU, RESOURCES
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from app.benchmark.comparisons.trials import TRIALS
 from app.benchmark.notes import NOTES, THINGS, note, told
-from app.benchmark.trials import TRIALS
 from app.text import has_han
 
 _NAME = re.compile(r"\{(\w+)\}")

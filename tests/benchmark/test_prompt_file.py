@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.benchmark import prompt_file, synthetic, trace_file
+from app.benchmark import prompt_file, synthetic
+from app.benchmark.loading import trace_file
 from app.errors import BenchmarkError
 from app.text import estimate_tokens
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
-from app.benchmark.comparing import Surroundings, compare
+from app.benchmark.comparisons.comparing import Surroundings, compare
+from app.benchmark.comparisons.request import CompareRequest
 from app.benchmark.notes import note
-from app.benchmark.request import CompareRequest, PromptSource
+from app.benchmark.prompts import PromptSource
 from app.config import Settings
 from app.engines.registry import create
 from app.engines.vllm import VllmEngine

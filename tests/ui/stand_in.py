@@ -10,9 +10,9 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from app.benchmark.comparison import ComparisonReport
-from app.benchmark.request import CompareRequest, TuneRequest
-from app.benchmark.runs import BenchmarkRuns
+from app.benchmark.comparisons.report import ComparisonReport
+from app.benchmark.comparisons.request import CompareRequest, TuneRequest
+from app.benchmark.reporting.runs import BenchmarkRuns
 from app.cited_source import SourceView
 from app.config import Settings
 from app.conversation.history import History

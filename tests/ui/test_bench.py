@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.benchmark.request import CompareRequest, PromptSource, TuneRequest
-from app.benchmark.runs import Report
+from app.benchmark.comparisons.request import CompareRequest, TuneRequest
+from app.benchmark.prompts import PromptSource
+from app.benchmark.reporting.runs import Report
 from app.engines.registry import MAKE_ROOM
 from app.errors import BenchmarkError
 from app.runs import now

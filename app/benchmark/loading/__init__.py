@@ -1,0 +1,1 @@
+"""Load: readers in a closed loop, arrivals at a rate."""

@@ -1,0 +1,1 @@
+"""What is told of a benchmark: tables, sheets, pages with charts, in two languages."""

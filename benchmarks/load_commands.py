@@ -155,6 +155,14 @@ def _read_guidellm(data: dict[str, Any], load: Load) -> Figures:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """Of a real server in a run, by its own count: the means until the first token and for each further one."""
+
+    ttft_ms: float
+    tpot_ms: float
+
+
+@dataclass(frozen=True)
 class Generator:
     """``prints``: whether its report is what it prints; otherwise it writes the file that it is told."""
 

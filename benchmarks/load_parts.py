@@ -12,10 +12,9 @@ import urllib.request
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
-import psutil
-
-from benchmarks.load_commands import GENERATORS, Figures, Load, Server
+from benchmarks.load_commands import GENERATORS, Figures, Load, Pace, Server
 from tests.engines.tiny_model import CONTEXT
 from tests.product import free_port
 from tools.environment import make_venv, run_pip, torch_requirement, torch_source, venv_python
@@ -25,6 +24,11 @@ RUNNER = Path(__file__).with_name("load_runner.py")
 GUIDELLM = "guidellm[perf]==0.8.1"
 """With its extra for speed."""
 START_SECONDS = 300.0
+_COUNTED = tuple(
+    f"vllm:{name}_seconds_{part}"
+    for name in ("time_to_first_token", "inter_token_latency") for part in ("count", "sum")
+)  # fmt: skip
+"""The fields of Counted in what vLLM 0.32 tells (vllm/v1/metrics/loggers.py)."""
 
 
 class Client:
@@ -97,6 +101,20 @@ def install_guidellm(folder: Path, torch_index: str) -> Path:
     return venv_python(venv)
 
 
+class Counted(NamedTuple):
+    """By vLLM since its start: first tokens and the seconds to them, further tokens and the seconds to those."""
+
+    firsts: float
+    first_seconds: float
+    further: float
+    further_seconds: float
+
+    def since(self, before: Counted) -> Pace:
+        """The pace between the two."""
+        firsts, first, further, each = (now - then for now, then in zip(self, before, strict=True))
+        return Pace(first / firsts * 1000, each / further * 1000)
+
+
 class VllmServer:
     """A real vLLM with ``model`` and without a prefix cache, on ``cores`` alone.
 
@@ -135,20 +153,15 @@ class VllmServer:
             time.sleep(0.2)
         raise SystemExit(f"vLLM did not start: {self._log.read_text()[-1000:]}")
 
+    def counted(self) -> Counted:
+        """What it has counted so far."""
+        with urllib.request.urlopen(f"{self.address.url}/metrics", timeout=30) as reply:
+            lines = dict(line.rsplit(" ", 1) for line in reply.read().decode().splitlines() if line[:1] != "#")
+        return Counted(*(float(lines[f'{name}{{engine="0",model_name="tiny"}}']) for name in _COUNTED))
+
     def close(self) -> None:
         """Ends it, with its engine's process."""
         _end(self._process)
-
-
-def put_before_all(pid: int) -> None:
-    """Real time: the process and its descendants, those to come as well, run before whatever else there is."""
-    root = psutil.Process(pid)
-    threads = [thread.id for process in (root, *root.children(recursive=True)) for thread in process.threads()]
-    try:
-        for thread in threads:
-            os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(1))
-    except PermissionError:
-        raise SystemExit("Only root may run before all others: leave --realtime out.") from None
 
 
 def _end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.load_commands import GENERATORS, Figures, Load, Server, poisson, write_prompts
+from benchmarks.load_commands import GENERATORS, Figures, Load, Pace, Server, poisson, write_prompts
 from benchmarks.load_tables import Run, print_agreement, print_cost
 from benchmarks.paced_server import MODEL, PacedServer, Watch
 
@@ -66,15 +66,33 @@ def test_all_ask_the_same_prompts_at_the_same_times(tmp_path: Path) -> None:
 
 def runs(ttft: float, cpu: float, lag: float = 0.0) -> list[Run]:
     seen = {"cpu": cpu, "tokens": 1000, "seconds": 1.0, "most": 4, "late_p99_ms": 0.1}
-    return [Run(Figures(2.0, 20.0, ttft, 5.0, 0, (lag,)), seen, (lag,))]
+    return [Run(Figures(2.0, 20.0, ttft, 5.0, 0, (lag,)), seen=seen, arrived_ms=(lag,))]
+
+
+def real(requests: float, ttft: float, pace: Pace, *, lags: tuple[float, ...] = (), failed: int = 0) -> list[Run]:
+    return [Run(Figures(requests, requests * 10, ttft, pace.tpot_ms, failed, lags), pace)]
+
+
+def test_a_server_that_was_slower_meanwhile_is_no_difference_between_clients() -> None:
+    slow, fast = Pace(ttft_ms=60, tpot_ms=10), Pace(ttft_ms=30, tpot_ms=5)
+
+    assert all(goal.met for goal in print_agreement("readers", {"ours": real(1, 60, slow), "vllm": real(2, 30, fast)}))
+    idle = print_agreement("readers", {"ours": real(1, 60, slow), "vllm": real(1.8, 30, fast)})
+    assert [goal.met for goal in idle[:2]] == [False, False]  # its readers had pauses
+    # Arrivals come when they come: half as many are half as many.
+    goals = print_agreement("a rate", {"ours": real(1, 60, slow, lags=(0,)), "vllm": real(2, 30, fast, lags=(0,))})
+    assert [goal.met for goal in goals] == [False, False, True, True, True]
 
 
 def test_goals_are_met_or_missed(capsys: pytest.CaptureFixture[str]) -> None:
-    goals = print_agreement("8 readers", {"ours": runs(100, 0.1), "vllm": runs(109, 0.1), "guidellm": runs(120, 0.1)})
+    pace = Pace(ttft_ms=100, tpot_ms=5)
+    measured = {"ours": real(2, 100, pace), "vllm": real(2, 109, pace), "guidellm": real(2, 120, pace, failed=1)}
+    goals = print_agreement("8 readers", measured)
     assert [goal.words for goal in goals if not goal.met] == [
-        "8 readers: first token, ms, median : guidellm's is 0.833 (1 ± 0.1)"
+        "8 readers: first token, of the server's mean : guidellm's is 0.833 (1 ± 0.1)",
+        "8 readers: guidellm 1 failed",
     ]
-    assert "| first token, ms, median | 100.00 | 109.00 | 120.00 |" in capsys.readouterr().out
+    assert "| first token, ms, median | 100 | 109 | 120 |" in capsys.readouterr().out
     goals = print_cost("many", {"ours": runs(100, 0.09, 6.0), "vllm": runs(100, 0.1), "guidellm": runs(100, 0.08)})
     assert [goal.met for goal in goals] == [True, False, False]
     assert "| µs of CPU for a token | 90 [90, 90] | 100 [100, 100] | 80 [80, 80] |" in capsys.readouterr().out

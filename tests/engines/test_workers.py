@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing import spawn as spawning
 from multiprocessing import util
 from multiprocessing.process import BaseProcess
@@ -33,6 +34,19 @@ def talk(folder: str) -> None:
     logging.getLogger("library").info("Loading model weights took 1 second")
     print("said", flush=True)
     raise ValueError("no such layer")
+
+
+def wait_for_another(folder: str) -> None:
+    """As vLLM's processes do."""
+    end, before = time.monotonic() + 0.5, time.process_time()
+    while time.monotonic() < end:
+        os.sched_yield()
+    Path(folder, "seconds").write_text(str(time.process_time() - before))
+
+
+def have_a_child_wait(folder: str) -> None:
+    child = start(wait_for_another, Path(folder))
+    child.join(60)
 
 
 def sleep(_: str) -> None:
@@ -81,6 +95,16 @@ def test_outside_nothing_is_changed(tmp_path: Path, capfd: pytest.CaptureFixture
     assert (tmp_path / str(process.pid)).read_text().split()[0] == str(os.getsid(0))
     assert "said" in capfd.readouterr().out
     workers.end()
+
+
+@pytest.mark.parametrize("work", [wait_for_another, have_a_child_wait])
+def test_who_waits_leaves_the_processor_to_others(work: Callable[[str], None], tmp_path: Path) -> None:
+    workers = Workers()
+    with workers.starting():
+        process = start(work, tmp_path)
+    process.join(60)
+    workers.end()
+    assert float((tmp_path / "seconds").read_text()) < 0.4
 
 
 def test_two_engines_started_at_once_come_one_after_the_other() -> None:

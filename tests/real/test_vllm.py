@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -47,6 +49,17 @@ def test_an_answer_reads_the_same_in_every_way(chat: BaseChatModel) -> None:
     invoked = chat.invoke(PROMPT)
     chunks = list(chat.stream(PROMPT))
     assert {invoked.text} == {"".join(chunk.text for chunk in chunks), *asyncio.run(asynchronously())}
+
+
+def test_an_answer_streams_beside_whatever_else_computes(chat: BaseChatModel) -> None:
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        pieces = [chunk.text for chunk in chat.stream(PROMPT, max_tokens=600, ignore_eos=True) if chunk.text]
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    assert max(map(len, pieces)) < sum(map(len, pieces)) / 4
 
 
 def test_the_last_piece_counts_the_tokens_and_says_why_it_ended(chat: BaseChatModel) -> None:

@@ -23,6 +23,7 @@ from app.engines.routing.policies import policy
 from app.engines.routing.prober import Prober
 from app.engines.routing.requests import Question
 from app.engines.routing.routes import Route
+from app.engines.routing.session import session
 from app.errors import EngineError, EngineUnavailable
 from app.schema import RouteStatus
 
@@ -62,7 +63,8 @@ class Router:
                     feed.put(piece)
             feed.end()
         except EngineError as error:
-            feed.end(error)
+            if not session().closed:  # else Python ends, and who still reads is a thread that it leaves behind
+                feed.end(error)
         except Exception as error:  # the reader is told in one line, the log has the rest
             log.exception("routing failed")
             feed.end(EngineUnavailable(f"Routing failed: {error!r}", "The log has the details."))

@@ -109,6 +109,12 @@ class Counted(NamedTuple):
     further: float
     further_seconds: float
 
+    @classmethod
+    def of(cls, metrics: str) -> Counted:
+        """Out of what a server with the one model "tiny" tells at /metrics."""
+        lines = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if not line.startswith("#"))
+        return cls(*(float(lines[f'{name}{{engine="0",model_name="tiny"}}']) for name in _COUNTED))
+
     def since(self, before: Counted) -> Pace:
         """The pace between the two."""
         firsts, first, further, each = (now - then for now, then in zip(self, before, strict=True))
@@ -156,8 +162,7 @@ class VllmServer:
     def counted(self) -> Counted:
         """What it has counted so far."""
         with urllib.request.urlopen(f"{self.address.url}/metrics", timeout=30) as reply:
-            lines = dict(line.rsplit(" ", 1) for line in reply.read().decode().splitlines() if line[:1] != "#")
-        return Counted(*(float(lines[f'{name}{{engine="0",model_name="tiny"}}']) for name in _COUNTED))
+            return Counted.of(reply.read().decode())
 
     def close(self) -> None:
         """Ends it, with its engine's process."""

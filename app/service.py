@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0
 """Seconds that the answers in flight may take to end when the server is stopped."""
+WARM_UP_SECONDS = 10.0
+"""And those that a warm-up under way may take: Python's end under a thread in native code may abort the process."""
 
 
 class Service:
@@ -86,10 +88,12 @@ class Service:
 
     def close(self) -> None:
         """Let the answers in flight end, stop the other work, let the engines and files go, give up the folder."""
+        self._warm_up.stop()
         self.answering.close(PATIENCE)
         work = (self._jobs, self._switches, self._pulls, self.models, self.benchmarks, self.evaluations)
         for part in (*work, self.switch, self.history, self.votes, self.knowledge):
             part.close()
+        self._warm_up.wait(WARM_UP_SECONDS)
         self.ownership.release()
 
     # documents

@@ -23,6 +23,7 @@ class WarmUp:
         self._switch = switch
         self._knowledge = knowledge
         self._thread: threading.Thread | None = None
+        self._stopped = False
         self._lock = threading.Lock()
 
     @property
@@ -33,7 +34,7 @@ class WarmUp:
     def start(self) -> None:
         """Returns at once; does nothing the second time."""
         with self._lock:
-            if self._thread is None:
+            if self._thread is None and not self._stopped:
                 self._thread = threading.Thread(target=self._run, name="warm-up", daemon=True)
                 self._thread.start()
 
@@ -42,6 +43,11 @@ class WarmUp:
         if self._thread is not None:
             self._thread.join(seconds)
 
+    def stop(self) -> None:
+        """Returns at once; nothing further is begun, and what fails from now on is nobody's trouble."""
+        with self._lock:
+            self._stopped = True
+
     def _run(self) -> None:
         try:
             with self._switch.lease() as engine:
@@ -49,10 +55,14 @@ class WarmUp:
             for name in self._knowledge.names():
                 retriever = self._knowledge.retriever(name)
                 for text in ("warm up", "预热"):  # each language loads parts of its own
+                    if self._stopped:
+                        return
                     retriever.search(text, 1)
             gc.collect()
             gc.freeze()  # what is loaded now stays; collections need not walk through it again and again
         except HotswapError as error:
-            log.warning("warm-up: %s", error)
+            if not self._stopped:
+                log.warning("warm-up: %s", error)
         except Exception:  # a failed warm-up only makes the first answer slower; that answer will say what is wrong
-            log.exception("warm-up failed")
+            if not self._stopped:
+                log.exception("warm-up failed")

@@ -40,7 +40,7 @@ def test_a_good_file_goes_in_a_broken_one_says_why_and_removal_is_for_good(
     reader.idle()
     row.locator("button:visible").first.click()
     reader.press("confirm-remove")
-    expect(row).to_have_count(0)
+    expect(row).to_have_count(0, timeout=PATIENCE)
 
     reader.page.goto(address)
     reader.idle()

@@ -1,6 +1,6 @@
 """Our load generator beside `vllm bench serve` and GuideLLM: whether they measure the same, and what each costs.
 
-    .venv/bin/python benchmarks/load_clients.py [--repeats 6] [--folder DIR] [--guidellm PYTHON] [--json FILE]
+    .venv/bin/python benchmarks/load_clients.py [--repeats 3] [--folder DIR] [--guidellm PYTHON] [--json FILE]
 
 On a real vLLM with a small random model, in turn and again: readers who always ask, and then the same prompts at the
 same times, of a Poisson process at half the rate that the readers had. Requests and tokens a second and the medians of
@@ -14,7 +14,7 @@ of the last stream, so that imports and reports do not count; and how late it se
 server saw it. The median time to the first token is a little more than --first by nature.
 
 Every client has one core and the servers have the rest. GuideLLM is installed into an environment of its own in the
-folder (a temporary one unless named), which takes a minute the first time. Takes a quarter of an hour on two cores.
+folder (a temporary one unless named), which takes a minute the first time. Takes eight minutes on two cores.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def whole(least: int) -> Callable[[str], int]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=whole(0), default=6, help="on vLLM (default %(default)s; 0 leaves it out)")
+    parser.add_argument("--repeats", type=whole(0), default=3, help="on vLLM (default %(default)s; 0 leaves it out)")
     parser.add_argument("--paced-repeats", type=whole(1), default=2, help="at a set pace (default %(default)s)")
     parser.add_argument("--readers", type=whole(1), default=8, help="default %(default)s")
     parser.add_argument("--requests", type=whole(2), default=64, help="of a run on vLLM (default %(default)s)")
